@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import secrets
 import stat
 
 
@@ -16,7 +15,7 @@ def atomic_file(path):
     # os.replace would put a plain file in the place of a device such as /dev/null.
     if os.path.exists(target) and not os.path.isfile(target):
         raise ValueError(f"[save] not a regular file: {target!r}")
-    temporary = os.path.join(folder, f".hotloop-{secrets.token_hex(8)}.tmp")
+    temporary = os.path.join(folder, f".hotloop-{os.urandom(8).hex()}.tmp")
     try:
         with open(temporary, "xb") as file:
             yield file
