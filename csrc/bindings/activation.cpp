@@ -1,0 +1,53 @@
+#include "bindings/activation.h"
+
+#include "bindings/enums.h"
+
+namespace hotloop::bindings {
+
+ActivationSpec activation_spec(const char* op, int kind, double alpha) {
+  constexpr int count = static_cast<int>(Activation::hard_swish) + 1;
+  if (kind < 0 || kind >= count) value_error(op, text("activation number ", kind, " is not in 0 .. ", count - 1));
+  return {static_cast<Activation>(kind), alpha};
+}
+
+namespace {
+
+py::object activation(py::handle x_in, int kind, double alpha, py::handle out) {
+  constexpr const char* op = "activation";
+  const Argument x_arg{"x", x_in};
+  const Dtype dtype = common_dtype(op, {x_arg});
+  const Array x = as_array(op, x_arg, dtype);
+  const ActivationSpec spec = activation_spec(op, kind, alpha);
+  const Output y(op, dtype, x.shape(), out, {x_arg});
+  with_backend(dtype, [&](const auto& backend) {
+    using T = Element<decltype(backend)>;
+    run(op, backend.activation, spec, x.size(), x.data<T>(), y.template data<T>());
+  });
+  return y.finish();
+}
+
+py::object activation_grad(py::handle saved_in, py::handle dy_in, int kind, double alpha) {
+  constexpr const char* op = "activation_grad";
+  const Argument saved_arg{"saved", saved_in}, dy_arg{"dy", dy_in};
+  const Dtype dtype = common_dtype(op, {saved_arg, dy_arg});
+  const Array saved = as_array(op, saved_arg, dtype), dy = as_array(op, dy_arg, dtype);
+  if (saved.shape() != dy.shape()) {
+    value_error(op, text("shapes differ: saved ", saved.shape(), ", dy ", dy.shape()));
+  }
+  const ActivationSpec spec = activation_spec(op, kind, alpha);
+  const Array dx = make_array(op, dtype, dy.shape());
+  with_backend(dtype, [&](const auto& backend) {
+    using T = Element<decltype(backend)>;
+    run(op, backend.activation_grad, spec, dy.size(), saved.data<T>(), dy.data<T>(), dx.data<T>());
+  });
+  return dx.object();
+}
+
+const Family family([](py::module_& m) {
+  export_names(m, "activations", {HL_ACTIVATIONS(HL_NAME)});
+  m.def("activation", &activation, py::arg("x"), py::arg("kind"), py::arg("alpha") = 0.0, py::arg("out") = py::none());
+  m.def("activation_grad", &activation_grad, py::arg("saved"), py::arg("dy"), py::arg("kind"), py::arg("alpha") = 0.0);
+});
+
+}  // namespace
+}  // namespace hotloop::bindings

@@ -1,0 +1,193 @@
+#include "bindings/array.h"
+
+#include <limits>
+
+#include "runtime/memory.h"
+
+namespace hotloop::bindings {
+namespace {
+
+constexpr int kAligned = 0x0100;  // NPY_ARRAY_ALIGNED
+template <class T>
+using Contiguous = py::array_t<T, py::array::c_style | py::array::forcecast | kAligned>;
+
+bool is_python_number(py::handle value) { return PyFloat_Check(value.ptr()) || PyLong_Check(value.ptr()); }
+
+// Any array-like as an ndarray of its own dtype.
+py::array to_ndarray(const char* op, const Argument& argument) {
+  if (py::isinstance<py::array>(argument.value)) return py::reinterpret_borrow<py::array>(argument.value);
+  py::array array = py::array::ensure(argument.value);
+  if (!array) {
+    PyErr_Clear();
+    type_error(op, text(argument.name, " must be an array, got ",
+                        std::string(py::str(py::type::handle_of(argument.value).attr("__name__")))));
+  }
+  return array;
+}
+
+[[noreturn]] void bad_dtype(const char* op, const Argument& argument, const py::array& array, const char* wanted) {
+  type_error(op, text(argument.name, " has dtype ", std::string(py::str(array.dtype())), ", wants ", wanted));
+}
+
+bool is_real(const py::array& array) {
+  const char kind = array.dtype().kind();
+  return (kind == 'f' && array.itemsize() <= 8) || kind == 'i' || kind == 'u' || kind == 'b';
+}
+
+template <class T>
+Array convert(const char* op, const Argument& argument, const py::array& array) {
+  auto converted = Contiguous<T>::ensure(array);
+  if (!converted) throw py::error_already_set();
+  if (converted.ndim() > kMaxRank) {
+    value_error(op,
+                text(argument.name, " has ", converted.ndim(), " dimensions, at most ", kMaxRank, " are supported"));
+  }
+  return Array(converted);
+}
+
+py::array allocate(const char* op, const py::dtype& dtype, const Shape& shape) {
+  const int64_t size = checked_size(op, shape);
+  void* block = pool_allocate(static_cast<std::size_t>(size) * static_cast<std::size_t>(dtype.itemsize()));
+  const py::capsule owner(block, [](void* data) { pool_release(data); });
+  return py::array(dtype, shape, block, owner);
+}
+
+py::dtype numpy_dtype(Dtype dtype) {
+  return dtype == Dtype::float32 ? py::dtype::of<float>() : py::dtype::of<double>();
+}
+
+bool may_overlap(const py::array& a, const py::array& b) {
+  static const py::handle function = py::object(py::module_::import("numpy").attr("may_share_memory")).release();
+  return function(a, b).cast<bool>();
+}
+
+}  // namespace
+
+std::string to_string(const Shape& shape) {
+  std::string result = "(";
+  for (std::size_t i = 0; i < shape.size(); ++i) result += (i > 0 ? ", " : "") + std::to_string(shape[i]);
+  return result + (shape.size() == 1 ? ",)" : ")");
+}
+
+void value_error(const std::string& op, const std::string& message) {
+  throw py::value_error("[" + op + "] " + message);
+}
+
+void type_error(const std::string& op, const std::string& message) { throw py::type_error("[" + op + "] " + message); }
+
+Array::Array(const py::array& array)
+    : array_(array),
+      shape_(array.shape(), array.shape() + array.ndim()),
+      size_(array.size()),
+      data_(const_cast<void*>(array.data())) {}
+
+Dtype common_dtype(const char* op, std::initializer_list<Argument> arguments) {
+  Dtype result = Dtype::float32;
+  for (const Argument& argument : arguments) {
+    if (argument.value.is_none() || is_python_number(argument.value)) continue;
+    const py::array array = to_ndarray(op, argument);
+    if (!is_real(array)) bad_dtype(op, argument, array, "real numbers (float32, float64 or integers)");
+    if (array.dtype().kind() == 'f' && array.itemsize() == 8) result = Dtype::float64;
+  }
+  return result;
+}
+
+Array as_array(const char* op, const Argument& argument, Dtype dtype) {
+  if (argument.value.is_none()) return {};
+  const py::array array = to_ndarray(op, argument);
+  if (!is_real(array)) bad_dtype(op, argument, array, "real numbers (float32, float64 or integers)");
+  return dtype == Dtype::float32 ? convert<float>(op, argument, array) : convert<double>(op, argument, array);
+}
+
+Array as_int64(const char* op, const Argument& argument) {
+  if (argument.value.is_none()) return {};
+  const py::array array = to_ndarray(op, argument);
+  const char kind = array.dtype().kind();
+  if (kind != 'i' && kind != 'u' && kind != 'b') bad_dtype(op, argument, array, "integers");
+  return convert<int64_t>(op, argument, array);
+}
+
+Array as_writable(const char* op, const Argument& argument, Dtype dtype) {
+  if (argument.value.is_none()) return {};
+  const bool right = dtype == Dtype::float32 ? py::isinstance<Contiguous<float>>(argument.value)
+                                             : py::isinstance<Contiguous<double>>(argument.value);
+  if (!right) {
+    type_error(op, text(argument.name, " is written in place and must be a C-contiguous array of dtype ",
+                        std::string(py::str(numpy_dtype(dtype)))));
+  }
+  auto array = py::reinterpret_borrow<py::array>(argument.value);
+  if (!array.writeable()) value_error(op, text(argument.name, " is written in place, but is read-only"));
+  return Array(array);
+}
+
+void check_rank(const char* op, const char* name, const Array& array, int rank, const char* wanted) {
+  if (array.rank() != rank) {
+    value_error(op, text(name, " ", array.shape(), " has ", array.rank(), " dimensions, wants ", rank, ": ", wanted));
+  }
+}
+
+int64_t checked_size(const char* op, const Shape& shape) {
+  int64_t size = 1;
+  bool overflow = false;
+  for (const int64_t extent : shape) {
+    if (extent == 0) return 0;
+    overflow = overflow || __builtin_mul_overflow(size, extent, &size);
+  }
+  if (overflow || size > std::numeric_limits<int64_t>::max() / 16) {
+    value_error(op, text("result ", shape, " has more elements than memory can address"));
+  }
+  return size;
+}
+
+Array make_array(const char* op, Dtype dtype, const Shape& shape) {
+  return Array(allocate(op, numpy_dtype(dtype), shape));
+}
+
+template <class T>
+Array make_array_of(const char* op, const Shape& shape) {
+  return Array(allocate(op, py::dtype::of<T>(), shape));
+}
+template Array make_array_of<int32_t>(const char*, const Shape&);
+template Array make_array_of<int64_t>(const char*, const Shape&);
+template Array make_array_of<uint8_t>(const char*, const Shape&);
+template Array make_array_of<bool>(const char*, const Shape&);
+
+Output::Output(const char* op, Dtype dtype, const Shape& shape, py::handle out,
+               std::initializer_list<Argument> inputs) {
+  if (out.is_none()) {
+    array_ = make_array(op, dtype, shape);
+    return;
+  }
+  if (!py::isinstance<py::array>(out)) type_error(op, "out must be an ndarray");
+  const auto target = py::reinterpret_borrow<py::array>(out);
+  const Shape found(target.shape(), target.shape() + target.ndim());
+  if (found != shape) value_error(op, text("out has shape ", found, ", the result has ", shape));
+  if (!target.dtype().equal(numpy_dtype(dtype))) {
+    type_error(op, text("out has dtype ", std::string(py::str(target.dtype())), ", the result has ",
+                        std::string(py::str(numpy_dtype(dtype)))));
+  }
+  if (!target.writeable()) value_error(op, "out is read-only");
+  out_ = target;
+  const bool direct =
+      dtype == Dtype::float32 ? py::isinstance<Contiguous<float>>(out) : py::isinstance<Contiguous<double>>(out);
+  copy_back_ = !direct;
+  for (const Argument& input : inputs) {
+    if (py::isinstance<py::array>(input.value)) {
+      copy_back_ = copy_back_ || may_overlap(target, py::reinterpret_borrow<py::array>(input.value));
+    }
+  }
+  array_ = copy_back_ ? make_array(op, dtype, shape) : Array(target);
+}
+
+py::object Output::finish() const {
+  if (!out_) return array_.object();
+  if (copy_back_) out_[py::ellipsis()] = array_.object();
+  return out_;
+}
+
+std::vector<Family::Bind>& Family::all() {
+  static std::vector<Bind> families;
+  return families;
+}
+
+}  // namespace hotloop::bindings

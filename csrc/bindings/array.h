@@ -1,0 +1,155 @@
+// What every binding does, said once: take the arguments of an op as contiguous arrays of one dtype, make its outputs
+// in the memory pool, release the GIL and call the backend. Checks live here and in the bindings, never in kernels.
+#pragma once
+
+#include <pybind11/numpy.h>
+#include <pybind11/pybind11.h>
+
+#include <initializer_list>
+#include <string>
+#include <vector>
+
+#include "backend.h"
+
+namespace hotloop::bindings {
+
+namespace py = pybind11;
+
+using Shape = std::vector<int64_t>;
+
+enum class Dtype { float32, float64 };
+
+std::string to_string(const Shape& shape);
+
+/// Raises ValueError / TypeError "[op] message".
+[[noreturn]] void value_error(const std::string& op, const std::string& message);
+[[noreturn]] void type_error(const std::string& op, const std::string& message);
+
+/// Joins its arguments to one text; shapes print as Python tuples.
+template <class... A>
+std::string text(const A&... parts) {
+  const auto one = [](const auto& part) -> std::string {
+    using P = std::remove_cvref_t<decltype(part)>;
+    if constexpr (std::is_same_v<P, Shape>) {
+      return to_string(part);
+    } else if constexpr (std::is_arithmetic_v<P>) {
+      return py::str(py::cast(part)).template cast<std::string>();
+    } else {
+      return std::string(part);
+    }
+  };
+  return (one(parts) + ...);
+}
+
+/// A checked argument: C-contiguous, aligned, native byte order, of the op's dtype. Keeps its memory alive.
+class Array {
+ public:
+  Array() = default;
+  explicit Array(const py::array& array);
+
+  explicit operator bool() const { return static_cast<bool>(array_); }
+  const Shape& shape() const { return shape_; }
+  int rank() const { return static_cast<int>(shape_.size()); }
+  int64_t size() const { return size_; }
+  int64_t operator[](int axis) const { return shape_[static_cast<std::size_t>(axis)]; }
+  const py::object& object() const { return array_; }
+
+  /// Its data, or nullptr for an argument that was None.
+  template <class T>
+  T* data() const {
+    return static_cast<T*>(data_);
+  }
+
+ private:
+  py::object array_;
+  Shape shape_;
+  int64_t size_ = 0;
+  void* data_ = nullptr;
+};
+
+/// An argument as it came, with the name errors call it by.
+struct Argument {
+  const char* name;
+  py::handle value;  // None is allowed where the binding says so
+};
+
+/// The dtype the arguments meet in: float64 where any array is, else float32; Python numbers are weak; None is skipped.
+/// Raises TypeError for dtypes that are not real numbers.
+Dtype common_dtype(const char* op, std::initializer_list<Argument> arguments);
+
+/// The argument as an Array of the dtype; None gives an empty Array. Copies only where it must.
+Array as_array(const char* op, const Argument& argument, Dtype dtype);
+/// Integer argument (labels, indices) as int64; refuses floating dtypes.
+Array as_int64(const char* op, const Argument& argument);
+/// An argument that a kernel writes in place: refused unless contiguous, writable and of the dtype.
+Array as_writable(const char* op, const Argument& argument, Dtype dtype);
+
+/// Raises ValueError unless the array has the rank.
+void check_rank(const char* op, const char* name, const Array& array, int rank, const char* wanted);
+
+/// Number of elements of a shape; raises ValueError where it overflows.
+int64_t checked_size(const char* op, const Shape& shape);
+
+/// A new array in the memory pool, uninitialised.
+Array make_array(const char* op, Dtype dtype, const Shape& shape);
+template <class T>
+Array make_array_of(const char* op, const Shape& shape);
+
+/// The array an op writes: a new one, or the caller's `out` where it has the right shape and dtype and shares no memory
+/// with an input; where it does share, the result is made aside and copied over at the end.
+class Output {
+ public:
+  Output(const char* op, Dtype dtype, const Shape& shape, py::handle out, std::initializer_list<Argument> inputs);
+  template <class T>
+  T* data() const {
+    return array_.data<T>();
+  }
+  /// What the op returns: the caller's `out`, or the new array.
+  py::object finish() const;
+
+ private:
+  Array array_;
+  py::object out_;
+  bool copy_back_ = false;
+};
+
+/// Calls f(Backend<float>) or f(Backend<double>).
+template <class F>
+void with_backend(Dtype dtype, F&& f) {
+  if (dtype == Dtype::float32) {
+    f(cpu_backend<float>());
+  } else {
+    f(cpu_backend<double>());
+  }
+}
+
+/// The element type of a backend.
+template <class B>
+struct ElementOf;
+template <class T>
+struct ElementOf<Backend<T>> {
+  using type = T;
+};
+template <class B>
+using Element = typename ElementOf<std::remove_cvref_t<B>>::type;
+
+/// Runs a kernel without the GIL; raises RuntimeError with its text where it fails.
+template <class... P, class... A>
+void run(const char* op, Status (*kernel)(P...), A&&... arguments) {
+  Status status;
+  {
+    const py::gil_scoped_release release;
+    status = kernel(std::forward<A>(arguments)...);
+  }
+  if (status != kOk) throw std::runtime_error("[" + std::string(op) + "] " + status);
+}
+
+/// Every bindings/<family>.cpp makes one of these; module.cpp runs them all.
+class Family {
+ public:
+  using Bind = void (*)(py::module_&);
+  explicit Family(Bind bind) { all().push_back(bind); }
+  static std::vector<Bind>& all();
+};
+
+}  // namespace hotloop::bindings

@@ -1,0 +1,132 @@
+// matmul: numpy.matmul's rules, resolved to strides; the last two axes may be transposed views without a copy.
+#include <algorithm>
+
+#include "bindings/activation.h"
+#include "bindings/array.h"
+
+namespace hotloop::bindings {
+namespace {
+
+// An operand whose last two axes are read through strides, where one of them is contiguous.
+struct Matrix {
+  py::array keep;
+  Shape shape;    // at least two axes
+  Shape strides;  // in elements
+  void* data;
+};
+
+bool readable_in_place(const py::array& array, Dtype dtype) {
+  const auto wanted = dtype == Dtype::float32 ? py::dtype::of<float>() : py::dtype::of<double>();
+  if (array.ndim() < 2 || !array.dtype().equal(wanted) || (array.flags() & 0x0100) == 0) return false;
+  const py::ssize_t item = array.itemsize(), rank = array.ndim();
+  for (py::ssize_t axis = 0; axis < rank; ++axis) {
+    if (array.strides(axis) % item != 0) return false;
+  }
+  return array.strides(rank - 1) == item || array.strides(rank - 2) == item;
+}
+
+Matrix as_matrix(const char* op, const Argument& argument, Dtype dtype, bool left) {
+  Matrix matrix;
+  if (py::isinstance<py::array>(argument.value) &&
+      readable_in_place(py::reinterpret_borrow<py::array>(argument.value), dtype)) {
+    matrix.keep = py::reinterpret_borrow<py::array>(argument.value);
+  } else {
+    matrix.keep = py::reinterpret_borrow<py::array>(as_array(op, argument, dtype).object());
+  }
+  const py::array& array = matrix.keep;
+  if (array.ndim() == 0) value_error(op, text(argument.name, " is a scalar; matmul wants at least one dimension"));
+  if (array.ndim() > kMaxRank) value_error(op, text(argument.name, " has more than ", kMaxRank, " dimensions"));
+  for (py::ssize_t axis = 0; axis < array.ndim(); ++axis) {
+    matrix.shape.push_back(array.shape(axis));
+    matrix.strides.push_back(array.strides(axis) / array.itemsize());
+  }
+  if (array.ndim() == 1) {  // a row on the left, a column on the right
+    const auto at = left ? 0 : 1;
+    matrix.shape.insert(matrix.shape.begin() + at, 1);
+    matrix.strides.insert(matrix.strides.begin() + at, 1);
+  }
+  matrix.data = const_cast<void*>(array.data());
+  return matrix;
+}
+
+// The batch axes, broadcast; stride 0 where an operand has one matrix for all.
+void broadcast_batch(const char* op, const Matrix& a, const Matrix& b, MatmulShape& s, Shape& result) {
+  const int a_rank = static_cast<int>(a.shape.size()) - 2, b_rank = static_cast<int>(b.shape.size()) - 2;
+  s.batch_rank = std::max(a_rank, b_rank);
+  for (int axis = 0; axis < s.batch_rank; ++axis) {
+    const int a_axis = axis - (s.batch_rank - a_rank), b_axis = axis - (s.batch_rank - b_rank);
+    const int64_t a_size = a_axis >= 0 ? a.shape[a_axis] : 1, b_size = b_axis >= 0 ? b.shape[b_axis] : 1;
+    if (a_size != b_size && a_size != 1 && b_size != 1) {
+      value_error(op, text("batch axes do not broadcast: a is ", a.shape, ", b is ", b.shape));
+    }
+    s.batch[axis] = a_size == 1 ? b_size : a_size;
+    s.a_batch[axis] = a_size == 1 ? 0 : a.strides[a_axis];
+    s.b_batch[axis] = b_size == 1 ? 0 : b.strides[b_axis];
+    result.push_back(s.batch[axis]);
+  }
+}
+
+// Where all matrices of a stand one behind the other and b is one for all, the batch is just more rows.
+void join_rows(MatmulShape& s) {
+  int64_t rows = s.m;
+  for (int axis = s.batch_rank - 1; axis >= 0; --axis) {
+    if (s.b_batch[axis] != 0 || s.a_batch[axis] != rows * s.a_row) return;
+    rows *= s.batch[axis];
+  }
+  s.m = rows;
+  s.batch_rank = 0;
+}
+
+py::object product(const char* op, py::handle a_in, py::handle b_in, py::handle bias_in, int activation, double alpha,
+                   py::handle out) {
+  const Argument a_arg{"a", a_in}, b_arg{"b", b_in}, bias_arg{"bias", bias_in};
+  const Dtype dtype = common_dtype(op, {a_arg, b_arg, bias_arg});
+  const Matrix a = as_matrix(op, a_arg, dtype, true), b = as_matrix(op, b_arg, dtype, false);
+  const Array bias = as_array(op, bias_arg, dtype);
+  const std::size_t a_last = a.shape.size() - 1, b_last = b.shape.size() - 1;
+  MatmulShape s{};
+  s.m = a.shape[a_last - 1];
+  s.k = a.shape[a_last];
+  s.n = b.shape[b_last];
+  if (b.shape[b_last - 1] != s.k) {
+    value_error(op, text("inner sizes differ: a ", Shape(a.keep.shape(), a.keep.shape() + a.keep.ndim()), " has ", s.k,
+                         ", b ", Shape(b.keep.shape(), b.keep.shape() + b.keep.ndim()), " has ", b.shape[b_last - 1]));
+  }
+  if (bias && (bias.rank() != 1 || bias[0] != s.n)) {
+    value_error(op, text("bias ", bias.shape(), " wants shape (", s.n, ",)"));
+  }
+  s.a_row = a.strides[a_last - 1];
+  s.a_col = a.strides[a_last];
+  s.b_row = b.strides[b_last - 1];
+  s.b_col = b.strides[b_last];
+  s.activation = activation_spec(op, activation, alpha);
+  Shape shape;
+  broadcast_batch(op, a, b, s, shape);
+  join_rows(s);
+  if (a.keep.ndim() > 1) shape.push_back(a.shape[a_last - 1]);
+  if (b.keep.ndim() > 1) shape.push_back(s.n);
+  const Output c(op, dtype, shape, out, {a_arg, b_arg, bias_arg});
+  with_backend(dtype, [&](const auto& backend) {
+    using T = Element<decltype(backend)>;
+    run(op, backend.matmul, s, static_cast<const T*>(a.data), static_cast<const T*>(b.data), bias.data<T>(),
+        c.template data<T>());
+  });
+  return c.finish();
+}
+
+py::object matmul(py::handle a, py::handle b, py::handle out) {
+  return product("matmul", a, b, py::none(), 0, 0.0, out);
+}
+
+py::object linear(py::handle x, py::handle w, py::handle b, int activation, double alpha) {
+  return product("linear", x, w, b, activation, alpha, py::none());
+}
+
+const Family family([](py::module_& m) {
+  m.def("matmul", &matmul, py::arg("a"), py::arg("b"), py::arg("out") = py::none());
+  m.def("linear", &linear, py::arg("x"), py::arg("w"), py::arg("b") = py::none(), py::arg("activation") = 0,
+        py::arg("alpha") = 0.0);
+});
+
+}  // namespace
+}  // namespace hotloop::bindings

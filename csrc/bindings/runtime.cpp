@@ -1,0 +1,51 @@
+// Threads, tiers and the memory pool as Python sees them.
+#include <pybind11/stl.h>
+
+#include "bindings/array.h"
+#include "runtime/cpu_features.h"
+#include "runtime/memory.h"
+#include "runtime/threads.h"
+
+namespace hotloop::bindings {
+namespace {
+
+void set_threads(int64_t n) {
+  if (n < 1 || n > 1024) value_error("set_num_threads", text("wants 1 to 1024 threads, got ", n));
+  set_num_threads(static_cast<int>(n));
+}
+
+std::vector<std::string> isa_tiers() {
+  std::vector<std::string> names;
+  for (const Tier tier : available_tiers()) names.emplace_back(tier_name(tier));
+  return names;
+}
+
+py::dict memory_stats() {
+  const MemoryStats stats = pool_stats();
+  py::dict result;
+  result["system_allocations"] = stats.system_allocations;
+  result["system_bytes"] = stats.system_bytes;
+  result["bytes_in_use"] = stats.bytes_in_use;
+  result["bytes_cached"] = stats.bytes_cached;
+  result["peak_bytes_in_use"] = stats.peak_bytes_in_use;
+  return result;
+}
+
+py::object empty(const std::vector<int64_t>& shape, bool float64) {
+  return make_array("empty", float64 ? Dtype::float64 : Dtype::float32, shape).object();
+}
+
+const Family family([](py::module_& m) {
+  m.def("num_threads", &num_threads);
+  m.def("set_num_threads", &set_threads, py::arg("n"));
+  m.def("num_threads_reason", &num_threads_reason);
+  m.def("isa_tiers", &isa_tiers);
+  m.def("isa", [] { return std::string(tier_name(current_tier())); });
+  m.def("set_isa", &set_tier, py::arg("name"));
+  m.def("memory_stats", &memory_stats);
+  m.def("empty_cache", &pool_empty_cache);
+  m.def("empty", &empty, py::arg("shape"), py::arg("float64") = false);
+});
+
+}  // namespace
+}  // namespace hotloop::bindings

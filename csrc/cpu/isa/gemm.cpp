@@ -1,0 +1,141 @@
+// The register tile: kRows x kVectors accumulators, one broadcast of a and kVectors loads of b a step of k.
+//
+// 6 x 2 fills 16 registers (12 sums, 2 of b, 1 of a); with 32 registers 14 x 2 hides the loads behind the products.
+// a is read through two strides, so that packed panels, plain rows and a transposed operand share this one body.
+#include "cpu/isa/gemm.h"
+
+#include "cpu/isa/vec.h"
+
+namespace hotloop::isa::HL_TIER {
+namespace {
+
+#if HL_VECTOR_REGISTERS >= 32
+inline constexpr int kRows = 14;
+#else
+inline constexpr int kRows = 6;
+#endif
+inline constexpr int kVectors = 2;
+template <class T>
+inline constexpr int kColumns = kVectors * kLanes<T>;
+
+template <class T, int M, int V>
+HL_INLINE void sum_products(int64_t k, const T* a, int64_t a_row, int64_t a_col, const T* b, int64_t b_row,
+                            Vec<T> (&sum)[M][V]) {
+  const T* row[M];
+#pragma GCC unroll 16
+  for (int i = 0; i < M; ++i) row[i] = a + i * a_row;
+#pragma GCC unroll 16
+  for (int i = 0; i < M; ++i)
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) sum[i][v] = Vec<T>{};
+  for (int64_t p = 0, at = 0; p < k; ++p, at += a_col, b += b_row) {
+    Vec<T> right[V];
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) right[v] = load(b + v * kLanes<T>);
+#pragma GCC unroll 16
+    for (int i = 0; i < M; ++i) {
+      const Vec<T> left = splat(row[i][at]);
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) sum[i][v] += left * right[v];
+    }
+  }
+}
+
+template <class T>
+HL_INLINE Vec<T> finish(Vec<T> sum, const T* c, const T* bias, const TileEnd<T>& end) {
+  if (end.add) sum += load(c);
+  if (end.bias != nullptr) sum += load(bias);
+  // NaN is not less than zero and passes through.
+  if (end.relu) sum = sum < Vec<T>{} ? Vec<T>{} : sum;
+  return sum;
+}
+
+// A tile of M rows and V vectors of which `n` columns exist: whole vectors go straight to c, a last partial one by
+// way of a line on the stack, since c and bias end where they end.
+template <class T, int M, int V>
+void tile_body(int n, int64_t k, const T* a, int64_t a_row, int64_t a_col, const T* b, int64_t b_row, T* c,
+               int64_t c_row, const TileEnd<T>& end) {
+  constexpr int lanes = kLanes<T>;
+  Vec<T> sum[M][V];
+  sum_products<T, M, V>(k, a, a_row, a_col, b, b_row, sum);
+  if (n == V * lanes) {
+#pragma GCC unroll 16
+    for (int i = 0; i < M; ++i)
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) {
+        T* at = c + i * c_row + v * lanes;
+        store<T>(at, finish<T>(sum[i][v], at, end.bias + v * lanes, end));
+      }
+    return;
+  }
+  T bias_line[V * lanes] = {};
+  if (end.bias != nullptr) __builtin_memcpy(bias_line, end.bias, static_cast<unsigned>(n) * sizeof(T));
+  for (int i = 0; i < M; ++i) {
+    T line[V * lanes] = {};
+    T* at = c + i * c_row;
+    if (end.add) __builtin_memcpy(line, at, static_cast<unsigned>(n) * sizeof(T));
+    for (int v = 0; v < V; ++v) {
+      store<T>(line + v * lanes, finish<T>(sum[i][v], line + v * lanes, bias_line + v * lanes, end));
+    }
+    __builtin_memcpy(at, line, static_cast<unsigned>(n) * sizeof(T));
+  }
+}
+
+template <class T>
+using TileFunction = void (*)(int, int64_t, const T*, int64_t, int64_t, const T*, int64_t, T*, int64_t,
+                              const TileEnd<T>&);
+
+template <class T, int... M>
+constexpr TileFunction<T> tile_for(int m, int vectors, std::integer_sequence<int, M...>) {
+  constexpr TileFunction<T> one[] = {tile_body<T, M + 1, 1>...};
+  constexpr TileFunction<T> full[] = {tile_body<T, M + 1, kVectors>...};
+  return vectors == 1 ? one[m - 1] : full[m - 1];
+}
+
+template <class T>
+void tile(int m, int n, int64_t k, const T* a, int64_t a_row, int64_t a_col, const T* b, int64_t b_row, T* c,
+          int64_t c_row, const TileEnd<T>& end) {
+  const int vectors = n <= kLanes<T> ? 1 : kVectors;
+  tile_for<T>(m, vectors, std::make_integer_sequence<int, kRows>{})(n, k, a, a_row, a_col, b, b_row, c, c_row, end);
+}
+
+template <class T>
+void pack_b(int64_t k, int n, const T* b, int64_t b_row, int64_t b_col, T* panel) {
+  constexpr int columns = kColumns<T>;
+  if (n == columns && b_col == 1) {
+    for (int64_t p = 0; p < k; ++p, panel += columns, b += b_row) {
+      for (int v = 0; v < kVectors; ++v) store<T>(panel + v * kLanes<T>, load(b + v * kLanes<T>));
+    }
+    return;
+  }
+  for (int64_t p = 0; p < k; ++p, panel += columns, b += b_row) {
+    for (int j = 0; j < n; ++j) panel[j] = b[j * b_col];
+    for (int j = n; j < columns; ++j) panel[j] = T{};
+  }
+}
+
+template <class T>
+void pack_a(int64_t k, int m, const T* a, int64_t a_row, int64_t a_col, T* panel) {
+  for (int i = 0; i < kRows; ++i) {
+    T* to = panel + i;
+    if (i >= m) {
+      for (int64_t p = 0; p < k; ++p) to[p * kRows] = T{};
+    } else {
+      const T* from = a + i * a_row;
+      for (int64_t p = 0; p < k; ++p) to[p * kRows] = from[p * a_col];
+    }
+  }
+}
+
+}  // namespace
+
+template <class T>
+const GemmMicro<T>& gemm_table() {
+  static constexpr GemmMicro<T> table = {kRows, kColumns<T>, tile<T>, pack_b<T>, pack_a<T>};
+  return table;
+}
+
+template const GemmMicro<float>& gemm_table<float>();
+template const GemmMicro<double>& gemm_table<double>();
+
+}  // namespace hotloop::isa::HL_TIER

@@ -1,0 +1,303 @@
+// Kernels of the contract that are still to be written; each family takes its own away.
+#include "backend.h"
+
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+
+namespace hotloop::cpu {
+
+// matmul
+
+// conv
+template <>
+Status conv2d<float>(const Conv2dShape& s, const float* x, const float* w, const float* bias, float* y) {
+  return "not built yet";
+}
+template <>
+Status conv2d<double>(const Conv2dShape& s, const double* x, const double* w, const double* bias, double* y) {
+  return "not built yet";
+}
+template <>
+Status conv2d_input_grad<float>(const Conv2dShape& s, const float* dy, const float* w, float* dx) {
+  return "not built yet";
+}
+template <>
+Status conv2d_input_grad<double>(const Conv2dShape& s, const double* dy, const double* w, double* dx) {
+  return "not built yet";
+}
+template <>
+Status conv2d_weight_grad<float>(const Conv2dShape& s, const float* x, const float* dy, float* dw) {
+  return "not built yet";
+}
+template <>
+Status conv2d_weight_grad<double>(const Conv2dShape& s, const double* x, const double* dy, double* dw) {
+  return "not built yet";
+}
+template <>
+Status conv2d_max_pool2d<float>(const ConvPoolShape& s, const float* x, const float* w, const float* bias, float* y,
+                                uint8_t* argmax) {
+  return "not built yet";
+}
+template <>
+Status conv2d_max_pool2d<double>(const ConvPoolShape& s, const double* x, const double* w, const double* bias,
+                                 double* y, uint8_t* argmax) {
+  return "not built yet";
+}
+template <>
+Status conv2d_max_pool2d_input_grad<float>(const ConvPoolShape& s, const float* dy, const uint8_t* argmax,
+                                           const float* w, float* dx) {
+  return "not built yet";
+}
+template <>
+Status conv2d_max_pool2d_input_grad<double>(const ConvPoolShape& s, const double* dy, const uint8_t* argmax,
+                                            const double* w, double* dx) {
+  return "not built yet";
+}
+template <>
+Status conv2d_max_pool2d_weight_grad<float>(const ConvPoolShape& s, const float* x, const float* dy,
+                                            const uint8_t* argmax, float* dw) {
+  return "not built yet";
+}
+template <>
+Status conv2d_max_pool2d_weight_grad<double>(const ConvPoolShape& s, const double* x, const double* dy,
+                                             const uint8_t* argmax, double* dw) {
+  return "not built yet";
+}
+
+// pool
+template <>
+Status max_pool2d<float>(const Pool2dShape& s, const float* x, float* y, int32_t* indices) {
+  return "not built yet";
+}
+template <>
+Status max_pool2d<double>(const Pool2dShape& s, const double* x, double* y, int32_t* indices) {
+  return "not built yet";
+}
+template <>
+Status max_pool2d_grad<float>(const Pool2dShape& s, const float* dy, const int32_t* indices, float* dx) {
+  return "not built yet";
+}
+template <>
+Status max_pool2d_grad<double>(const Pool2dShape& s, const double* dy, const int32_t* indices, double* dx) {
+  return "not built yet";
+}
+template <>
+Status avg_pool2d<float>(const Pool2dShape& s, const float* x, float* y) {
+  return "not built yet";
+}
+template <>
+Status avg_pool2d<double>(const Pool2dShape& s, const double* x, double* y) {
+  return "not built yet";
+}
+template <>
+Status avg_pool2d_grad<float>(const Pool2dShape& s, const float* dy, float* dx) {
+  return "not built yet";
+}
+template <>
+Status avg_pool2d_grad<double>(const Pool2dShape& s, const double* dy, double* dx) {
+  return "not built yet";
+}
+
+// activation
+template <>
+Status softmax<float>(const AxisShape& s, bool logarithm, const float* x, float* y) {
+  return "not built yet";
+}
+template <>
+Status softmax<double>(const AxisShape& s, bool logarithm, const double* x, double* y) {
+  return "not built yet";
+}
+template <>
+Status softmax_grad<float>(const AxisShape& s, bool logarithm, const float* y, const float* dy, float* dx) {
+  return "not built yet";
+}
+template <>
+Status softmax_grad<double>(const AxisShape& s, bool logarithm, const double* y, const double* dy, double* dx) {
+  return "not built yet";
+}
+
+// elementwise
+template <>
+Status unary<float>(UnaryOp op, int64_t n, const float* x, float* y) {
+  return "not built yet";
+}
+template <>
+Status unary<double>(UnaryOp op, int64_t n, const double* x, double* y) {
+  return "not built yet";
+}
+template <>
+Status binary<float>(BinaryOp op, const BroadcastShape& s, const float* a, const float* b, float* y) {
+  return "not built yet";
+}
+template <>
+Status binary<double>(BinaryOp op, const BroadcastShape& s, const double* a, const double* b, double* y) {
+  return "not built yet";
+}
+template <>
+Status compare<float>(CompareOp op, const BroadcastShape& s, const float* a, const float* b, uint8_t* y) {
+  return "not built yet";
+}
+template <>
+Status compare<double>(CompareOp op, const BroadcastShape& s, const double* a, const double* b, uint8_t* y) {
+  return "not built yet";
+}
+template <>
+Status copy_strided<float>(const StridedShape& s, const float* x, float* y) {
+  return "not built yet";
+}
+template <>
+Status copy_strided<double>(const StridedShape& s, const double* x, double* y) {
+  return "not built yet";
+}
+template <>
+Status accumulate<float>(int64_t n, const float* x, float* y) {
+  return "not built yet";
+}
+template <>
+Status accumulate<double>(int64_t n, const double* x, double* y) {
+  return "not built yet";
+}
+
+// reduce
+template <>
+Status reduce<float>(ReduceOp op, const ReduceShape& s, const float* x, float* y) {
+  return "not built yet";
+}
+template <>
+Status reduce<double>(ReduceOp op, const ReduceShape& s, const double* x, double* y) {
+  return "not built yet";
+}
+template <>
+Status argmax<float>(int64_t rows, int64_t cols, const float* x, int64_t* y) {
+  return "not built yet";
+}
+template <>
+Status argmax<double>(int64_t rows, int64_t cols, const double* x, int64_t* y) {
+  return "not built yet";
+}
+
+// loss
+template <>
+Status softmax_cross_entropy<float>(const CrossEntropySpec& s, const float* logits, const int64_t* labels,
+                                    const float* target, const float* class_weight, const float* sample_weight,
+                                    float* loss, float* dlogits) {
+  return "not built yet";
+}
+template <>
+Status softmax_cross_entropy<double>(const CrossEntropySpec& s, const double* logits, const int64_t* labels,
+                                     const double* target, const double* class_weight, const double* sample_weight,
+                                     double* loss, double* dlogits) {
+  return "not built yet";
+}
+template <>
+Status pointwise_loss<float>(const PointwiseLossSpec& s, const float* x, const float* target,
+                             const float* sample_weight, float* loss, float* dx) {
+  return "not built yet";
+}
+template <>
+Status pointwise_loss<double>(const PointwiseLossSpec& s, const double* x, const double* target,
+                              const double* sample_weight, double* loss, double* dx) {
+  return "not built yet";
+}
+
+// dropout
+template <>
+Status dropout<float>(const DropoutSpec& s, const float* x, float* y) {
+  return "not built yet";
+}
+template <>
+Status dropout<double>(const DropoutSpec& s, const double* x, double* y) {
+  return "not built yet";
+}
+
+// optim: fused updates over flat buffers; w and the moments are read and written
+template <>
+Status sgd<float>(const SgdSpec& s, const StepState* state, int64_t n, const float* g, float* w, float* velocity) {
+  return "not built yet";
+}
+template <>
+Status sgd<double>(const SgdSpec& s, const StepState* state, int64_t n, const double* g, double* w, double* velocity) {
+  return "not built yet";
+}
+template <>
+Status adam<float>(const AdamSpec& s, const StepState* state, int64_t n, const float* g, float* w, float* m, float* v,
+                   float* v_max) {
+  return "not built yet";
+}
+template <>
+Status adam<double>(const AdamSpec& s, const StepState* state, int64_t n, const double* g, double* w, double* m,
+                    double* v, double* v_max) {
+  return "not built yet";
+}
+template <>
+Status nadam<float>(const NadamSpec& s, const StepState* state, int64_t n, const float* g, float* w, float* m,
+                    float* v) {
+  return "not built yet";
+}
+template <>
+Status nadam<double>(const NadamSpec& s, const StepState* state, int64_t n, const double* g, double* w, double* m,
+                     double* v) {
+  return "not built yet";
+}
+template <>
+Status rmsprop<float>(const RmspropSpec& s, const StepState* state, int64_t n, const float* g, float* w, float* v,
+                      float* mean, float* velocity) {
+  return "not built yet";
+}
+template <>
+Status rmsprop<double>(const RmspropSpec& s, const StepState* state, int64_t n, const double* g, double* w, double* v,
+                       double* mean, double* velocity) {
+  return "not built yet";
+}
+template <>
+Status adagrad<float>(const AdagradSpec& s, const StepState* state, int64_t n, const float* g, float* w, float* sum) {
+  return "not built yet";
+}
+template <>
+Status adagrad<double>(const AdagradSpec& s, const StepState* state, int64_t n, const double* g, double* w,
+                       double* sum) {
+  return "not built yet";
+}
+template <>
+Status lion<float>(const LionSpec& s, const StepState* state, int64_t n, const float* g, float* w, float* m) {
+  return "not built yet";
+}
+template <>
+Status lion<double>(const LionSpec& s, const StepState* state, int64_t n, const double* g, double* w, double* m) {
+  return "not built yet";
+}
+template <>
+Status square_sum<float>(int64_t n, const float* x, double* out) {
+  return "not built yet";
+}
+template <>
+Status square_sum<double>(int64_t n, const double* x, double* out) {
+  return "not built yet";
+}
+template <>
+Status scale<float>(int64_t n, double factor, float* x) {
+  return "not built yet";
+}
+template <>
+Status scale<double>(int64_t n, double factor, double* x) {
+  return "not built yet";
+}
+
+// batch
+template <>
+Status gather_rows<float>(int64_t count, int64_t row, const int64_t* indices, const float* x, float* y) {
+  return "not built yet";
+}
+template <>
+Status gather_rows<double>(int64_t count, int64_t row, const int64_t* indices, const double* x, double* y) {
+  return "not built yet";
+}
+template <>
+Status rescale_bytes<float>(int64_t n, const uint8_t* x, double factor, double offset, float* y) {
+  return "not built yet";
+}
+template <>
+Status rescale_bytes<double>(int64_t n, const uint8_t* x, double factor, double offset, double* y) {
+  return "not built yet";
+}
+
+}  // namespace hotloop::cpu

@@ -1,0 +1,95 @@
+// Scalar mathematics, written once for every compiler that runs it: V is float or double in CUDA code, a vector
+// register of them in cpu/isa. The including file provides, for its V, the primitives
+//   constant<V>(double), exp_(V), expm1_(V), log1p_(V), tanh_(V), erfc_(V), abs_(V), sqrt_(V)
+// and HL_FORMULA, how a function of it is declared. Comparisons give masks, `mask ? a : b` selects.
+//
+// NaN passes through every activation: tests are written so that a NaN takes the branch that returns it.
+#include "shapes.h"
+
+/// Calls f(kind constant) with the activation as a compile-time constant, so that loops hold no branch.
+template <class F>
+HL_FORMULA void with_activation(Activation kind, F&& f) {
+  switch (kind) {
+#define HL_CASE(name)                                          \
+  case Activation::name:                                       \
+    f(std::integral_constant<Activation, Activation::name>{}); \
+    break;
+    HL_ACTIVATIONS(HL_CASE)
+#undef HL_CASE
+  }
+}
+
+inline constexpr double kSeluAlpha = 1.6732632423543772848170429916717;
+inline constexpr double kSeluScale = 1.0507009873554804934193349852946;
+
+/// act(x)
+template <Activation kind, class V>
+HL_FORMULA V activate(V x, V alpha) {
+  const V zero = constant<V>(0), one = constant<V>(1), half = constant<V>(0.5);
+  if constexpr (kind == Activation::none) return x;
+  if constexpr (kind == Activation::relu) return x < zero ? zero : x;
+  if constexpr (kind == Activation::leaky_relu) return x < zero ? x * alpha : x;
+  if constexpr (kind == Activation::elu) return x < zero ? alpha * expm1_(x) : x;
+  if constexpr (kind == Activation::selu) {
+    return constant<V>(kSeluScale) * (x < zero ? constant<V>(kSeluAlpha) * expm1_(x) : x);
+  }
+  if constexpr (kind == Activation::gelu) return half * x * erfc_(x * constant<V>(-0.70710678118654752440));
+  if constexpr (kind == Activation::gelu_tanh) {
+    const V inner = constant<V>(0.79788456080286535588) * (x + constant<V>(0.044715) * x * x * x);
+    return half * x * (one + tanh_(inner));
+  }
+  if constexpr (kind == Activation::silu) return x / (one + exp_(-x));
+  if constexpr (kind == Activation::sigmoid) return one / (one + exp_(-x));
+  if constexpr (kind == Activation::tanh) return tanh_(x);
+  if constexpr (kind == Activation::softplus) {
+    const V rest = log1p_(exp_(-abs_(x)));
+    return x < zero ? rest : x + rest;
+  }
+  if constexpr (kind == Activation::hard_sigmoid) {
+    const V line = x * constant<V>(1.0 / 6.0) + half;
+    return line < zero ? zero : (line > one ? one : line);
+  }
+  if constexpr (kind == Activation::hard_swish) {
+    const V line = x * constant<V>(1.0 / 6.0) + half;
+    return x * (line < zero ? zero : (line > one ? one : line));
+  }
+}
+
+/// dy * act'; s is act(x) where saves_output(kind), else x.
+template <Activation kind, class V>
+HL_FORMULA V activate_grad(V s, V dy, V alpha) {
+  const V zero = constant<V>(0), one = constant<V>(1), half = constant<V>(0.5);
+  if constexpr (kind == Activation::none) return dy;
+  if constexpr (kind == Activation::relu) return s <= zero ? zero : dy;
+  if constexpr (kind == Activation::leaky_relu) return s < zero ? dy * alpha : dy;
+  if constexpr (kind == Activation::elu) return s < zero ? dy * (s + alpha) : dy;
+  if constexpr (kind == Activation::selu) {
+    return dy * (s < zero ? s + constant<V>(kSeluScale * kSeluAlpha) : constant<V>(kSeluScale));
+  }
+  if constexpr (kind == Activation::gelu) {
+    const V cdf = half * erfc_(s * constant<V>(-0.70710678118654752440));
+    const V pdf = constant<V>(0.39894228040143267794) * exp_(constant<V>(-0.5) * s * s);
+    return dy * (cdf + s * pdf);
+  }
+  if constexpr (kind == Activation::gelu_tanh) {
+    const V slope = constant<V>(0.79788456080286535588);
+    const V inner = slope * (s + constant<V>(0.044715) * s * s * s);
+    const V t = tanh_(inner);
+    const V inner_grad = slope * (one + constant<V>(3 * 0.044715) * s * s);
+    return dy * (half * (one + t) + half * s * (one - t * t) * inner_grad);
+  }
+  if constexpr (kind == Activation::silu) {
+    const V sigmoid = one / (one + exp_(-s));
+    return dy * (sigmoid * (one + s * (one - sigmoid)));
+  }
+  if constexpr (kind == Activation::sigmoid) return dy * (s * (one - s));
+  if constexpr (kind == Activation::tanh) return dy * (one - s * s);
+  if constexpr (kind == Activation::softplus) return dy * -expm1_(-s);
+  if constexpr (kind == Activation::hard_sigmoid) {
+    return s <= zero ? zero : (s >= one ? zero : dy * constant<V>(1.0 / 6.0));
+  }
+  if constexpr (kind == Activation::hard_swish) {
+    const V three = constant<V>(3);
+    return s <= -three ? zero : (s >= three ? dy : dy * (s * constant<V>(1.0 / 3.0) + half));
+  }
+}

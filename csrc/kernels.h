@@ -1,0 +1,116 @@
+// THE CONTRACT: every kernel, declared once. backend.h turns this list into the CPU's declarations, the CUDA
+// library's and the slots of Backend<T>; it is the only file that includes this one.
+//
+// T is float or double. Pointers are to C-contiguous arrays whose shapes are said in words; nullptr is allowed only
+// where a line says "or null". Kernels overwrite their outputs; those that read or accumulate say so. Arguments have
+// been checked by the bindings: kernels trust their shapes. Any size may be 0.
+// Results depend on shapes and values alone, never on the number of threads.
+
+// ---- matmul -------------------------------------------------------------------------------------------------------
+
+/// c (batch..., m, n) = act(a (batch..., m, k) @ b (batch..., k, n) + bias (n) or null)
+HL_KERNEL(matmul, const MatmulShape& s, const T* a, const T* b, const T* bias, T* c)
+
+// ---- conv ---------------------------------------------------------------------------------------------------------
+
+/// y (n, oh, ow, f) = act(conv(x (n, h, w, c), w (kh, kw, c / groups, f)) + bias (f) or null)
+HL_KERNEL(conv2d, const Conv2dShape& s, const T* x, const T* w, const T* bias, T* y)
+/// dx (n, h, w, c) from dy (n, oh, ow, f), the gradient before the activation
+HL_KERNEL(conv2d_input_grad, const Conv2dShape& s, const T* dy, const T* w, T* dx)
+/// dw (kh, kw, c / groups, f) from x (n, h, w, c) and dy (n, oh, ow, f)
+HL_KERNEL(conv2d_weight_grad, const Conv2dShape& s, const T* x, const T* dy, T* dw)
+
+/// y (n, oh, ow, f) = max_pool(act(conv(x, w) + bias or null)); argmax (n, oh, ow, f) or null is the position in the
+/// window, i * pool_w + j; the first maximum wins, NaN wins over all.
+HL_KERNEL(conv2d_max_pool2d, const ConvPoolShape& s, const T* x, const T* w, const T* bias, T* y, uint8_t* argmax)
+/// dx (n, h, w, c) from dy (n, oh, ow, f), the gradient before the activation, at the positions argmax names
+HL_KERNEL(conv2d_max_pool2d_input_grad, const ConvPoolShape& s, const T* dy, const uint8_t* argmax, const T* w, T* dx)
+/// dw (kh, kw, c / groups, f) from x (n, h, w, c) and dy (n, oh, ow, f) at the positions argmax names
+HL_KERNEL(conv2d_max_pool2d_weight_grad, const ConvPoolShape& s, const T* x, const T* dy, const uint8_t* argmax, T* dw)
+
+// ---- pool ---------------------------------------------------------------------------------------------------------
+
+/// y (n, oh, ow, c) = max over each window; indices (n, oh, ow, c) or null is the place of the maximum in its input
+/// plane, i * w + j; the first maximum wins, NaN wins over all; an empty window gives -inf and index -1.
+HL_KERNEL(max_pool2d, const Pool2dShape& s, const T* x, T* y, int32_t* indices)
+/// dx (n, h, w, c) = dy (n, oh, ow, c) added up at the indices (n, oh, ow, c)
+HL_KERNEL(max_pool2d_grad, const Pool2dShape& s, const T* dy, const int32_t* indices, T* dx)
+/// y (n, oh, ow, c) = mean over each window
+HL_KERNEL(avg_pool2d, const Pool2dShape& s, const T* x, T* y)
+/// dx (n, h, w, c) from dy (n, oh, ow, c)
+HL_KERNEL(avg_pool2d_grad, const Pool2dShape& s, const T* dy, T* dx)
+
+// ---- activation ---------------------------------------------------------------------------------------------------
+
+/// y (n) = act(x (n)); y may be x
+HL_KERNEL(activation, ActivationSpec act, int64_t n, const T* x, T* y)
+/// dx (n) = dy (n) * act'; saved (n) is y where saves_output(act.kind), else x; dx may be dy
+HL_KERNEL(activation_grad, ActivationSpec act, int64_t n, const T* saved, const T* dy, T* dx)
+/// y = softmax(x) along the middle axis of (outer, length, inner), or its logarithm
+HL_KERNEL(softmax, const AxisShape& s, bool logarithm, const T* x, T* y)
+/// dx from y and dy, each (outer, length, inner)
+HL_KERNEL(softmax_grad, const AxisShape& s, bool logarithm, const T* y, const T* dy, T* dx)
+
+// ---- elementwise --------------------------------------------------------------------------------------------------
+
+/// y (n) = op(x (n)); y may be x
+HL_KERNEL(unary, UnaryOp op, int64_t n, const T* x, T* y)
+/// y (sizes) = a op b, broadcast; y may be an operand that is not broadcast
+HL_KERNEL(binary, BinaryOp op, const BroadcastShape& s, const T* a, const T* b, T* y)
+/// y (sizes) = a op b, broadcast, one byte 0 or 1 each
+HL_KERNEL(compare, CompareOp op, const BroadcastShape& s, const T* a, const T* b, uint8_t* y)
+/// y (sizes) = x read with strides
+HL_KERNEL(copy_strided, const StridedShape& s, const T* x, T* y)
+/// y (n) += x (n): the tape's own sum, the one kernel that accumulates
+HL_KERNEL(accumulate, int64_t n, const T* x, T* y)
+
+// ---- reduce -------------------------------------------------------------------------------------------------------
+
+/// y (the axes that are left) = op over the reduced axes of x; the sum over nothing is 0, the mean NaN
+HL_KERNEL(reduce, ReduceOp op, const ReduceShape& s, const T* x, T* y)
+/// y (rows) = column of the first maximum of each row of x (rows, cols), cols >= 1; NaN wins
+HL_KERNEL(argmax, int64_t rows, int64_t cols, const T* x, int64_t* y)
+
+// ---- loss ---------------------------------------------------------------------------------------------------------
+
+/// loss (rows), or (1) when reduced, and dlogits (rows, classes) or null, the gradient of the (reduced) loss.
+/// Exactly one of labels (rows) and target (rows, classes) is given; class_weight (classes) or null;
+/// sample_weight (rows) or null scales a row's loss after everything else.
+HL_KERNEL(softmax_cross_entropy, const CrossEntropySpec& s, const T* logits, const int64_t* labels, const T* target,
+          const T* class_weight, const T* sample_weight, T* loss, T* dlogits)
+/// loss (n), or (1) when reduced, and dx (n) or null, the gradient of the (reduced) loss by x (n);
+/// binary_cross_entropy takes x as logits; sample_weight (n) or null scales each element's loss
+HL_KERNEL(pointwise_loss, const PointwiseLossSpec& s, const T* x, const T* target, const T* sample_weight, T* loss,
+          T* dx)
+
+// ---- dropout ------------------------------------------------------------------------------------------------------
+
+/// y (n) = x (n) where kept, scaled, else 0; the same spec on dy gives dx; y may be x
+HL_KERNEL(dropout, const DropoutSpec& s, const T* x, T* y)
+
+// ---- optim: fused updates over flat buffers; w and the moments are read and written ------------------------------
+
+/// PyTorch's SGD; velocity (n), or null without momentum
+HL_KERNEL(sgd, const SgdSpec& s, const StepState* state, int64_t n, const T* g, T* w, T* velocity)
+/// PyTorch's Adam and AdamW; m, v (n); v_max (n) with amsgrad, else null
+HL_KERNEL(adam, const AdamSpec& s, const StepState* state, int64_t n, const T* g, T* w, T* m, T* v, T* v_max)
+/// PyTorch's NAdam; m, v (n)
+HL_KERNEL(nadam, const NadamSpec& s, const StepState* state, int64_t n, const T* g, T* w, T* m, T* v)
+/// PyTorch's RMSprop; v (n); mean (n) when centered, velocity (n) with momentum, else null
+HL_KERNEL(rmsprop, const RmspropSpec& s, const StepState* state, int64_t n, const T* g, T* w, T* v, T* mean,
+          T* velocity)
+/// PyTorch's Adagrad; sum (n)
+HL_KERNEL(adagrad, const AdagradSpec& s, const StepState* state, int64_t n, const T* g, T* w, T* sum)
+/// Lion; m (n)
+HL_KERNEL(lion, const LionSpec& s, const StepState* state, int64_t n, const T* g, T* w, T* m)
+/// out (1) = sum of squares of x (n), in double
+HL_KERNEL(square_sum, int64_t n, const T* x, double* out)
+/// x (n) *= factor
+HL_KERNEL(scale, int64_t n, double factor, T* x)
+
+// ---- batch --------------------------------------------------------------------------------------------------------
+
+/// y (count, row) = x (rows, row) at indices (count), each in [0, rows)
+HL_KERNEL(gather_rows, int64_t count, int64_t row, const int64_t* indices, const T* x, T* y)
+/// y (n) = x (n) * factor + offset, from bytes
+HL_KERNEL(rescale_bytes, int64_t n, const uint8_t* x, double factor, double offset, T* y)

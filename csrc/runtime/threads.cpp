@@ -1,0 +1,244 @@
+#include "runtime/threads.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace hotloop {
+namespace {
+
+constexpr int kMaxThreads = 1024;
+// A worker that finds no work watches for this long before it sleeps: the pause between two kernels of a training step
+// is shorter than waking a thread.
+constexpr std::chrono::microseconds kWatch{60};
+
+inline void relax() {
+#if defined(__x86_64__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+class Pool {
+ public:
+  explicit Pool(int threads) {
+    workers_.reserve(static_cast<std::size_t>(threads - 1));
+    for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { work(); });
+  }
+
+  ~Pool() {
+    stop_.store(true);
+    generation_.fetch_add(1);
+    generation_.notify_all();
+    for (auto& worker : workers_) worker.join();
+  }
+
+  int threads() const { return static_cast<int>(workers_.size()) + 1; }
+
+  void run(int64_t chunks, const ChunkFunction& f) {
+    function_ = &f;
+    chunks_ = chunks;
+    error_ = nullptr;
+    next_.store(0, std::memory_order_relaxed);
+    open_.store(true);
+    generation_.fetch_add(1);
+    generation_.notify_all();
+    take_chunks();
+    // Either a late worker sees the job closed, or its entry is seen here.
+    open_.store(false);
+    for (int spins = 0; active_.load() != 0; ++spins) {
+      if (spins < 4000) {
+        relax();
+      } else {
+        const int active = active_.load();
+        if (active != 0) active_.wait(active);
+      }
+    }
+    if (error_) std::rethrow_exception(error_);
+  }
+
+ private:
+  void work() {
+    uint32_t seen = 0;
+    for (;;) {
+      watch(seen);
+      seen = generation_.load();
+      if (stop_.load()) return;
+      active_.fetch_add(1);
+      if (open_.load()) take_chunks();
+      if (active_.fetch_sub(1) == 1) active_.notify_all();
+    }
+  }
+
+  void watch(uint32_t seen) {
+    const auto end = std::chrono::steady_clock::now() + kWatch;
+    do {
+      for (int i = 0; i < 32; ++i) {
+        if (generation_.load(std::memory_order_acquire) != seen) return;
+        relax();
+      }
+    } while (std::chrono::steady_clock::now() < end);
+    generation_.wait(seen);
+  }
+
+  void take_chunks() {
+    for (;;) {
+      const int64_t i = next_.fetch_add(1, std::memory_order_relaxed);
+      if (i >= chunks_) return;
+      try {
+        (*function_)(i);
+      } catch (...) {
+        const std::lock_guard lock(error_mutex_);
+        if (!error_) error_ = std::current_exception();
+        next_.store(chunks_, std::memory_order_relaxed);
+      }
+    }
+  }
+
+  const ChunkFunction* function_ = nullptr;
+  int64_t chunks_ = 0;
+  std::exception_ptr error_;
+  std::mutex error_mutex_;
+  alignas(64) std::atomic<int64_t> next_{0};
+  alignas(64) std::atomic<uint32_t> generation_{0};
+  std::atomic<bool> open_{false};
+  std::atomic<bool> stop_{false};
+  alignas(64) std::atomic<int> active_{0};
+  std::vector<std::thread> workers_;
+};
+
+/// CPUs allowed by the cgroup's quota (version 2, then 1), or 0 where there is none.
+double cgroup_quota() {
+  double quota = 0, period = 0;
+  if (FILE* file = std::fopen("/sys/fs/cgroup/cpu.max", "r")) {
+    const int read = std::fscanf(file, "%lf %lf", &quota, &period);
+    std::fclose(file);
+    return read == 2 && period > 0 ? quota / period : 0;
+  }
+  const auto number_in = [](const char* path) {
+    double value = 0;
+    if (FILE* file = std::fopen(path, "r")) {
+      if (std::fscanf(file, "%lf", &value) != 1) value = 0;
+      std::fclose(file);
+    }
+    return value;
+  };
+  quota = number_in("/sys/fs/cgroup/cpu/cpu.cfs_quota_us");
+  period = number_in("/sys/fs/cgroup/cpu/cpu.cfs_period_us");
+  return quota > 0 && period > 0 ? quota / period : 0;
+}
+
+struct Default {
+  int threads;
+  const char* reason;
+};
+
+Default default_threads() {
+  if (const char* text = std::getenv("HOTLOOP_NUM_THREADS")) {
+    const int n = std::atoi(text);
+    if (n >= 1 && n <= kMaxThreads) return {n, "HOTLOOP_NUM_THREADS"};
+  }
+  int cpus = static_cast<int>(std::thread::hardware_concurrency());
+  cpu_set_t set;
+  if (sched_getaffinity(0, sizeof(set), &set) == 0) cpus = CPU_COUNT(&set);
+  cpus = std::clamp(cpus, 1, kMaxThreads);
+  const double quota = cgroup_quota();
+  if (quota > 0 && quota < cpus) return {std::max(1, static_cast<int>(std::ceil(quota))), "cgroup quota"};
+  return {cpus, "affinity"};
+}
+
+struct Claim {
+  explicit Claim(std::atomic<bool>& flag) : flag_(flag), held(!flag.exchange(true, std::memory_order_acquire)) {}
+  ~Claim() {
+    if (held) flag_.store(false, std::memory_order_release);
+  }
+  Claim(const Claim&) = delete;
+  Claim& operator=(const Claim&) = delete;
+
+ private:
+  std::atomic<bool>& flag_;
+
+ public:
+  const bool held;
+};
+
+struct State {
+  std::atomic<bool> busy{false};  // while a parallel_for runs; a second one then runs on its own thread
+  std::unique_ptr<Pool> pool;
+  std::atomic<int> threads{0};
+  const char* reason = "";
+};
+
+State* make_state() {
+  auto* state = new State;
+  const Default chosen = default_threads();
+  state->threads = chosen.threads;
+  state->reason = chosen.reason;
+  return state;
+}
+
+// Never destroyed, so that no static destructor can wait for threads that exit() has already stopped.
+std::atomic<State*> current_state{nullptr};
+
+State& state() {
+  State* found = current_state.load(std::memory_order_acquire);
+  if (found != nullptr) return *found;
+  State* made = make_state();
+  if (current_state.compare_exchange_strong(found, made)) return *made;
+  delete made;
+  return *found;
+}
+
+// The child has none of the parent's threads: it starts over with a pool of its own, of the same size.
+void forget_after_fork() {
+  const State* parent = current_state.load();
+  if (parent == nullptr) return;
+  auto* fresh = new State;
+  fresh->threads = parent->threads.load();
+  fresh->reason = parent->reason;
+  current_state.store(fresh);
+}
+
+[[maybe_unused]] const int at_fork = pthread_atfork(nullptr, nullptr, forget_after_fork);
+
+}  // namespace
+
+void parallel_for(int64_t chunks, ChunkFunction f) {
+  State& s = state();
+  if (chunks > 1 && s.threads.load(std::memory_order_relaxed) > 1) {
+    const Claim claim(s.busy);
+    if (claim.held) {
+      const int wanted = s.threads.load();
+      if (!s.pool || s.pool->threads() != wanted) {
+        s.pool.reset();
+        s.pool = std::make_unique<Pool>(wanted);
+      }
+      return s.pool->run(chunks, f);
+    }
+  }
+  for (int64_t i = 0; i < chunks; ++i) f(i);
+}
+
+int num_threads() { return state().threads.load(); }
+
+void set_num_threads(int n) {
+  State& s = state();
+  s.threads.store(std::clamp(n, 1, kMaxThreads));
+  s.reason = "set_num_threads";
+}
+
+const char* num_threads_reason() { return state().reason; }
+
+}  // namespace hotloop

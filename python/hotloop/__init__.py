@@ -1,0 +1,7 @@
+"""hotloop: hand-written kernels behind plain NumPy arrays, and a thin API that trains small networks."""
+
+from hotloop._core import set_num_threads
+from hotloop.autograd import Tensor, no_grad
+from hotloop.ops import *  # noqa: F403
+
+__version__ = "0.1.0"

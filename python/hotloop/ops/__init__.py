@@ -1,0 +1,7 @@
+"""The public ops, one file a family: each function beside its gradient.
+
+NumPy in, NumPy out; Tensor in, Tensor out.
+"""
+
+from hotloop.ops.activation import *  # noqa: F403
+from hotloop.ops.matmul import *  # noqa: F403
