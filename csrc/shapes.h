@@ -17,9 +17,10 @@ inline constexpr Status kOk = nullptr;
 // The lists below give the enums and, in the bindings, the names Python uses for them.
 
 /// The activations; leaky_relu's slope and elu's alpha travel beside the kind.
-#define HL_ACTIVATIONS(X)                                                                                          \
-  X(none)                                                                                                          \
-  X(relu) X(leaky_relu) X(elu) X(selu) X(gelu) X(gelu_tanh) X(silu) X(sigmoid) X(tanh) X(softplus) X(hard_sigmoid) \
+#define HL_ACTIVATIONS(X)                                                                                  \
+  X(none)                                                                                                  \
+  X(relu)                                                                                                  \
+  X(leaky_relu) X(elu) X(selu) X(gelu) X(gelu_tanh) X(silu) X(sigmoid) X(tanh) X(softplus) X(hard_sigmoid) \
       X(hard_swish)
 /// y = op(x), elementwise.
 #define HL_UNARY_OPS(X) X(negative) X(exp) X(log) X(sqrt) X(abs) X(square) X(sign) X(reciprocal) X(sin) X(cos)

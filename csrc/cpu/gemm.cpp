@@ -40,61 +40,47 @@ Grid make_grid(int64_t m, int64_t panels, int64_t k, int tile_rows, int tile_col
   return grid;
 }
 
-// Rows [0, m) against panels [0, count) of one block of k.
+// One block of k: all tiles of (m, n).
 template <class T>
-void rows_by_panels(int64_t m, int64_t k, MatrixView<T> a, const T* panels, int64_t panel_size, int64_t n, T* c,
-                    int64_t c_row, isa::TileEnd<T> end) {
+void tiles(int64_t m, int64_t n, int64_t k, MatrixView<T> a, PanelView<T> b, T* c, int64_t c_row, isa::TileEnd<T> end) {
   const auto& micro = isa::gemm_micro<T>();
   const T* bias = end.bias;
-  for (int64_t j = 0; j < n; j += micro.columns, panels += panel_size) {
+  for (int64_t j = 0; j < n; j += micro.columns, b.data += b.panel) {
     const int columns = static_cast<int>(std::min<int64_t>(micro.columns, n - j));
     if (bias != nullptr) end.bias = bias + j;
     for (int64_t i = 0; i < m; i += micro.rows) {
       const int rows = static_cast<int>(std::min<int64_t>(micro.rows, m - i));
-      micro.tile(rows, columns, k, a.data + i * a.row, a.row, a.col, panels, micro.columns, c + i * c_row + j, c_row,
-                 end);
+      micro.tile(rows, columns, k, a.data + i * a.row, a.row, a.col, b.data, b.row, c + i * c_row + j, c_row, end);
     }
   }
 }
 
-// The same, by way of a packed copy of a where the panels are many enough to repay it.
+// The same by way of a packed copy of a, where the panels are many enough to repay it: each tile of rows becomes its
+// own (k, rows) panel.
 template <class T>
-void rows_by_panels_packed(int64_t m, int64_t k, MatrixView<T> a, const T* panels, int64_t panel_size, int64_t n, T* c,
-                           int64_t c_row, const isa::TileEnd<T>& end) {
+void tiles_of_packed(int64_t m, int64_t n, int64_t k, MatrixView<T> a, PanelView<T> b, T* c, int64_t c_row,
+                     isa::TileEnd<T> end) {
   const auto& micro = isa::gemm_micro<T>();
-  const int64_t panel_count = ceil_div(n, micro.columns);
-  if (panel_count < (a.col == 1 ? 8 : 3)) return rows_by_panels(m, k, a, panels, panel_size, n, c, c_row, end);
+  if (ceil_div(n, micro.columns) < (a.col == 1 ? 8 : 3)) return tiles(m, n, k, a, b, c, c_row, end);
   const Scratch<T> packed(round_up(m, micro.rows) * k);
   for (int64_t i = 0; i < m; i += micro.rows) {
     const int rows = static_cast<int>(std::min<int64_t>(micro.rows, m - i));
     micro.pack_a(k, rows, a.data + i * a.row, a.row, a.col, packed + i * k);
   }
-  // Each tile of rows is its own (k, rows) panel.
   const T* bias = end.bias;
-  isa::TileEnd<T> tile_end = end;
-  for (int64_t j = 0; j < n; j += micro.columns, panels += panel_size) {
+  for (int64_t j = 0; j < n; j += micro.columns, b.data += b.panel) {
     const int columns = static_cast<int>(std::min<int64_t>(micro.columns, n - j));
-    if (bias != nullptr) tile_end.bias = bias + j;
+    if (bias != nullptr) end.bias = bias + j;
     for (int64_t i = 0; i < m; i += micro.rows) {
       const int rows = static_cast<int>(std::min<int64_t>(micro.rows, m - i));
-      micro.tile(rows, columns, k, packed + i * k, 1, micro.rows, panels, micro.columns, c + i * c_row + j, c_row,
-                 tile_end);
+      micro.tile(rows, columns, k, packed + i * k, 1, micro.rows, b.data, b.row, c + i * c_row + j, c_row, end);
     }
   }
 }
 
-template <class T>
-void apply_activation(ActivationSpec activation, int64_t m, int64_t n, T* c, int64_t c_row) {
-  const auto& micro = isa::activation_micro<T>();
-  for (int64_t i = 0; i < m; ++i) micro.forward(activation, n, c + i * c_row, c + i * c_row);
-}
-
-bool fits_tile(Activation kind) { return kind == Activation::none || kind == Activation::relu; }
-
 // Many products over k into few sums: k is cut into parts with private sums, added up in order.
 template <class T>
-void gemm_split_k(int64_t m, int64_t n, int64_t k, MatrixView<T> a, MatrixView<T> b, const T* bias,
-                  ActivationSpec activation, T* c) {
+void gemm_split_k(int64_t m, int64_t n, int64_t k, MatrixView<T> a, MatrixView<T> b, T* c) {
   const auto& micro = isa::gemm_micro<T>();
   const int64_t part = round_up(ceil_div(k, kMaxPartials), kBlockK);
   const int64_t parts = ceil_div(k, part);
@@ -104,32 +90,20 @@ void gemm_split_k(int64_t m, int64_t n, int64_t k, MatrixView<T> a, MatrixView<T
     const int64_t begin = index * part, end = std::min(k, begin + part);
     const Scratch<T> packed(panels * kBlockK * micro.columns);
     for (int64_t p = begin; p < end; p += kBlockK) {
-      const int64_t depth = std::min(kBlockK, end - p);
-      pack_panels<T>(depth, n, {b.data + p * b.row, b.row, b.col}, 0, panels, packed);
-      rows_by_panels_packed<T>(m, depth, {a.data + p * a.col, a.row, a.col}, packed, depth * micro.columns, n,
-                               sums + index * m * n, n, {.add = p > begin});
+      const int64_t depth = std::min(kBlockK, end - p), panel_size = depth * micro.columns;
+      pack_panels<T>(depth, n, {b.data + p * b.row, b.row, b.col}, 0, panels, packed, panel_size);
+      tiles_of_packed<T>(m, n, depth, {a.data + p * a.col, a.row, a.col}, {packed, panel_size, micro.columns},
+                         sums + index * m * n, n, {.add = p > begin});
     }
   });
-  parallel_ranges(m, ceil_div(m, kWantedJobs), [&](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; ++i) {
-      T* row = c + i * n;
-      for (int64_t j = 0; j < n; ++j) row[j] = sums[i * n + j];
-      for (int64_t index = 1; index < parts; ++index) {
-        const T* add = sums + (index * m + i) * n;
-        for (int64_t j = 0; j < n; ++j) row[j] += add[j];
-      }
-      if (bias != nullptr) {
-        for (int64_t j = 0; j < n; ++j) row[j] += bias[j];
-      }
-      if (activation.kind != Activation::none) isa::activation_micro<T>().forward(activation, n, row, row);
-    }
-  });
+  add_parts<T>(parts, m * n, sums, c);
 }
 
+// What is left to do where no tile did it: bias and activation over the whole of c.
 template <class T>
-void gemm_without_products(int64_t m, int64_t n, const T* bias, ActivationSpec activation, T* c) {
-  for (int64_t i = 0; i < m; ++i) {
-    for (int64_t j = 0; j < n; ++j) c[i * n + j] = bias != nullptr ? bias[j] : T{};
+void finish_rows(int64_t m, int64_t n, const T* bias, ActivationSpec activation, T* c) {
+  for (int64_t i = 0; i < m && bias != nullptr; ++i) {
+    for (int64_t j = 0; j < n; ++j) c[i * n + j] += bias[j];
   }
   apply_activation(activation, m, n, c, n);
 }
@@ -142,37 +116,59 @@ int64_t packed_size(int64_t k, int64_t n) {
 }
 
 template <class T>
-void pack_panels(int64_t k, int64_t n, MatrixView<T> b, int64_t first, int64_t last, T* panels) {
+void pack_panels(int64_t k, int64_t n, MatrixView<T> b, int64_t first, int64_t last, T* panels, int64_t panel_size) {
   const auto& micro = isa::gemm_micro<T>();
   for (int64_t j = first; j < last; ++j) {
     const int columns = static_cast<int>(std::min<int64_t>(micro.columns, n - j * micro.columns));
-    micro.pack_b(k, columns, b.data + j * micro.columns * b.col, b.row, b.col, panels + j * k * micro.columns);
+    micro.pack_b(k, columns, b.data + j * micro.columns * b.col, b.row, b.col, panels + j * panel_size);
   }
 }
 
 template <class T>
-void gemm_block(int64_t m, MatrixView<T> a, const PackedPanels<T>& b, T* c, int64_t c_row, const isa::TileEnd<T>& end) {
-  const int64_t columns = isa::gemm_micro<T>().columns;
-  for (int64_t p = 0; p < b.k; p += kBlockK) {
-    const int64_t depth = std::min(kBlockK, b.k - p);
-    const bool last = p + depth == b.k;
+void gemm_block(int64_t m, int64_t n, int64_t k, MatrixView<T> a, PanelView<T> b, T* c, int64_t c_row,
+                const isa::TileEnd<T>& end) {
+  for (int64_t p = 0; p < k; p += kBlockK) {
+    const int64_t depth = std::min(kBlockK, k - p);
+    const bool last = p + depth == k;
     const isa::TileEnd<T> block_end = {
         .bias = last ? end.bias : nullptr, .add = end.add || p > 0, .relu = last && end.relu};
-    rows_by_panels<T>(m, depth, {a.data + p * a.col, a.row, a.col}, b.panels + p * columns, b.k * columns, b.n, c,
-                      c_row, block_end);
+    tiles<T>(m, n, depth, {a.data + p * a.col, a.row, a.col}, {b.data + p * b.row, b.panel, b.row}, c, c_row,
+             block_end);
   }
+}
+
+template <class T>
+void apply_activation(ActivationSpec activation, int64_t m, int64_t n, T* c, int64_t c_row) {
+  if (activation.kind == Activation::none) return;
+  const auto& micro = isa::activation_micro<T>();
+  for (int64_t i = 0; i < m; ++i) micro.forward(activation, n, c + i * c_row, c + i * c_row);
+}
+
+template <class T>
+void add_parts(int64_t count, int64_t size, const T* parts, T* sum) {
+  parallel_ranges(size, 4096, [&](int64_t begin, int64_t end) {
+    for (int64_t i = begin; i < end; ++i) sum[i] = parts[i];
+    for (int64_t index = 1; index < count; ++index) {
+      const T* add = parts + index * size;
+      for (int64_t i = begin; i < end; ++i) sum[i] += add[i];
+    }
+  });
 }
 
 template <class T>
 void gemm(int64_t m, int64_t n, int64_t k, MatrixView<T> a, MatrixView<T> b, const T* bias, ActivationSpec activation,
           T* c) {
   if (m == 0 || n == 0) return;
-  if (k == 0) return gemm_without_products(m, n, bias, activation, c);
-  const auto& micro = isa::gemm_micro<T>();
-  if (k >= 8 * kBlockK && m * n <= 64 * 1024 && m * n * 4 <= k * 64) {
-    return gemm_split_k(m, n, k, a, b, bias, activation, c);
+  if (k == 0) {
+    std::fill(c, c + m * n, T{});
+    return finish_rows(m, n, bias, activation, c);
   }
-  const bool tile_activation = fits_tile(activation.kind);
+  if (k >= 8 * kBlockK && m * n <= 64 * 1024 && m * n * 4 <= k * 64) {
+    gemm_split_k(m, n, k, a, b, c);
+    return finish_rows(m, n, bias, activation, c);
+  }
+  const auto& micro = isa::gemm_micro<T>();
+  const bool tiles_activate = activation.kind == Activation::none || activation.kind == Activation::relu;
   const Scratch<T> packed(packed_size<T>(std::min(k, kBlockK), std::min(n, kBlockN)));
   for (int64_t j = 0; j < n; j += kBlockN) {
     const int64_t width = std::min(kBlockN, n - j);
@@ -184,30 +180,32 @@ void gemm(int64_t m, int64_t n, int64_t k, MatrixView<T> a, MatrixView<T> b, con
       const MatrixView<T> b_block = {b.data + p * b.row + j * b.col, b.row, b.col};
       const Grid grid = make_grid(m, panels, depth, micro.rows, micro.columns);
       const int64_t pack_grain = grid.jobs() == 1 ? panels : std::max<int64_t>(1, ceil_div(panels, kWantedJobs));
-      parallel_ranges(panels, pack_grain,
-                      [&](int64_t first, int64_t end) { pack_panels<T>(depth, width, b_block, first, end, packed); });
-      const isa::TileEnd<T> end = {
-          .bias = last ? bias : nullptr, .add = p > 0, .relu = last && activation.kind == Activation::relu};
+      parallel_ranges(panels, pack_grain, [&](int64_t first, int64_t end) {
+        pack_panels<T>(depth, width, b_block, first, end, packed, panel_size);
+      });
       parallel_for(grid.jobs(), [&](int64_t job) {
         const int64_t row = job / grid.panel_jobs * grid.rows, panel = job % grid.panel_jobs * grid.panels;
-        const int64_t rows = std::min(grid.rows, m - row);
-        const int64_t column = panel * micro.columns;
+        const int64_t rows = std::min(grid.rows, m - row), column = panel * micro.columns;
         const int64_t columns = std::min(grid.panels * micro.columns, width - column);
         T* c_block = c + row * n + j + column;
-        isa::TileEnd<T> job_end = end;
-        if (end.bias != nullptr) job_end.bias = end.bias + j + column;
-        rows_by_panels_packed<T>(rows, depth, {a.data + row * a.row + p * a.col, a.row, a.col},
-                                 packed + panel * panel_size, panel_size, columns, c_block, n, job_end);
-        if (last && !tile_activation) apply_activation(activation, rows, columns, c_block, n);
+        const isa::TileEnd<T> end = {.bias = last && bias != nullptr ? bias + j + column : nullptr,
+                                     .add = p > 0,
+                                     .relu = last && activation.kind == Activation::relu};
+        tiles_of_packed<T>(rows, columns, depth, {a.data + row * a.row + p * a.col, a.row, a.col},
+                           {packed + panel * panel_size, panel_size, micro.columns}, c_block, n, end);
+        if (last && !tiles_activate) apply_activation(activation, rows, columns, c_block, n);
       });
     }
   }
 }
 
-#define HL_INSTANTIATE(T)                                                                                           \
-  template int64_t packed_size<T>(int64_t, int64_t);                                                                \
-  template void pack_panels<T>(int64_t, int64_t, MatrixView<T>, int64_t, int64_t, T*);                              \
-  template void gemm_block<T>(int64_t, MatrixView<T>, const PackedPanels<T>&, T*, int64_t, const isa::TileEnd<T>&); \
+#define HL_INSTANTIATE(T)                                                                          \
+  template int64_t packed_size<T>(int64_t, int64_t);                                               \
+  template void pack_panels<T>(int64_t, int64_t, MatrixView<T>, int64_t, int64_t, T*, int64_t);    \
+  template void gemm_block<T>(int64_t, int64_t, int64_t, MatrixView<T>, PanelView<T>, T*, int64_t, \
+                              const isa::TileEnd<T>&);                                             \
+  template void apply_activation<T>(ActivationSpec, int64_t, int64_t, T*, int64_t);                \
+  template void add_parts<T>(int64_t, int64_t, const T*, T*);                                      \
   template void gemm<T>(int64_t, int64_t, int64_t, MatrixView<T>, MatrixView<T>, const T*, ActivationSpec, T*);
 HL_INSTANTIATE(float)
 HL_INSTANTIATE(double)

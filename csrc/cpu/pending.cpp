@@ -4,65 +4,6 @@
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 
 namespace hotloop::cpu {
-
-// matmul
-
-// conv
-template <>
-Status conv2d<float>(const Conv2dShape& s, const float* x, const float* w, const float* bias, float* y) {
-  return "not built yet";
-}
-template <>
-Status conv2d<double>(const Conv2dShape& s, const double* x, const double* w, const double* bias, double* y) {
-  return "not built yet";
-}
-template <>
-Status conv2d_input_grad<float>(const Conv2dShape& s, const float* dy, const float* w, float* dx) {
-  return "not built yet";
-}
-template <>
-Status conv2d_input_grad<double>(const Conv2dShape& s, const double* dy, const double* w, double* dx) {
-  return "not built yet";
-}
-template <>
-Status conv2d_weight_grad<float>(const Conv2dShape& s, const float* x, const float* dy, float* dw) {
-  return "not built yet";
-}
-template <>
-Status conv2d_weight_grad<double>(const Conv2dShape& s, const double* x, const double* dy, double* dw) {
-  return "not built yet";
-}
-template <>
-Status conv2d_max_pool2d<float>(const ConvPoolShape& s, const float* x, const float* w, const float* bias, float* y,
-                                uint8_t* argmax) {
-  return "not built yet";
-}
-template <>
-Status conv2d_max_pool2d<double>(const ConvPoolShape& s, const double* x, const double* w, const double* bias,
-                                 double* y, uint8_t* argmax) {
-  return "not built yet";
-}
-template <>
-Status conv2d_max_pool2d_input_grad<float>(const ConvPoolShape& s, const float* dy, const uint8_t* argmax,
-                                           const float* w, float* dx) {
-  return "not built yet";
-}
-template <>
-Status conv2d_max_pool2d_input_grad<double>(const ConvPoolShape& s, const double* dy, const uint8_t* argmax,
-                                            const double* w, double* dx) {
-  return "not built yet";
-}
-template <>
-Status conv2d_max_pool2d_weight_grad<float>(const ConvPoolShape& s, const float* x, const float* dy,
-                                            const uint8_t* argmax, float* dw) {
-  return "not built yet";
-}
-template <>
-Status conv2d_max_pool2d_weight_grad<double>(const ConvPoolShape& s, const double* x, const double* dy,
-                                             const uint8_t* argmax, double* dw) {
-  return "not built yet";
-}
-
 // pool
 template <>
 Status max_pool2d<float>(const Pool2dShape& s, const float* x, float* y, int32_t* indices) {

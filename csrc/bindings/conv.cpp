@@ -1,0 +1,200 @@
+// conv2d and conv2d_max_pool2d with their gradients. Padding arrives resolved to (top, left, bottom, right).
+#include <pybind11/stl.h>
+
+#include "bindings/activation.h"
+#include "bindings/array.h"
+
+namespace hotloop::bindings {
+namespace {
+
+using Pair = std::pair<int64_t, int64_t>;
+using Sides = std::tuple<int64_t, int64_t, int64_t, int64_t>;  // top, left, bottom, right
+
+struct ConvOptions {
+  Pair stride;
+  Sides padding;
+  Pair dilation;
+  int64_t groups;
+};
+
+int64_t output_size(const char* op, const char* axis, int64_t size, int64_t before, int64_t after, int64_t taps,
+                    int64_t dilation, int64_t stride) {
+  const int64_t reach = (taps - 1) * dilation + 1, padded = size + before + after;
+  if (taps < 1 || dilation < 1 || stride < 1 || before < 0 || after < 0) {
+    value_error(op, text(axis, ": window ", taps, ", stride ", stride, " and dilation ", dilation,
+                         " must be at least 1, padding ", before, ", ", after, " at least 0"));
+  }
+  if (reach > padded) {
+    value_error(op, text(axis, ": window ", taps, " with dilation ", dilation, " spans ", reach,
+                         ", the padded input has ", padded));
+  }
+  return (padded - reach) / stride + 1;
+}
+
+Conv2dShape conv_shape(const char* op, const Shape& x, const Shape& w, const ConvOptions& options) {
+  if (x.size() != 4) value_error(op, text("x ", x, " has ", x.size(), " dimensions, wants 4: (n, h, w, c)"));
+  if (w.size() != 4) {
+    value_error(op, text("weight ", w, " has ", w.size(), " dimensions, wants 4: (kh, kw, c / groups, f)"));
+  }
+  const auto [top, left, bottom, right] = options.padding;
+  Conv2dShape s{};
+  s.n = x[0], s.h = x[1], s.w = x[2], s.c = x[3];
+  s.kh = w[0], s.kw = w[1], s.f = w[3];
+  s.groups = options.groups;
+  if (s.groups < 1 || s.c % s.groups != 0 || s.f % s.groups != 0) {
+    value_error(op, text("groups ", s.groups, " must divide ", s.c, " input channels and ", s.f, " filters"));
+  }
+  if (s.c / s.groups != w[2]) {
+    value_error(op, text("channels differ: input ", x, " has ", s.c, ", weight ", w, " wants ", w[2] * s.groups));
+  }
+  s.stride_h = options.stride.first, s.stride_w = options.stride.second;
+  s.dilation_h = options.dilation.first, s.dilation_w = options.dilation.second;
+  s.pad_top = top, s.pad_left = left;
+  s.oh = output_size(op, "height", s.h, top, bottom, s.kh, s.dilation_h, s.stride_h);
+  s.ow = output_size(op, "width", s.w, left, right, s.kw, s.dilation_w, s.stride_w);
+  return s;
+}
+
+void check_bias(const char* op, const Array& bias, int64_t filters) {
+  if (bias && (bias.rank() != 1 || bias[0] != filters)) {
+    value_error(op, text("bias ", bias.shape(), " wants shape (", filters, ",)"));
+  }
+}
+
+void check_shape(const char* op, const char* name, const Array& array, const Shape& wanted) {
+  if (array.shape() != wanted) value_error(op, text(name, " has shape ", array.shape(), ", wants ", wanted));
+}
+
+py::object conv2d(py::handle x_in, py::handle w_in, py::handle b_in, Pair stride, Sides padding, Pair dilation,
+                  int64_t groups, int activation, double alpha, py::handle out) {
+  constexpr const char* op = "conv2d";
+  const Argument x_arg{"x", x_in}, w_arg{"weight", w_in}, b_arg{"bias", b_in};
+  const Dtype dtype = common_dtype(op, {x_arg, w_arg, b_arg});
+  const Array x = as_array(op, x_arg, dtype), w = as_array(op, w_arg, dtype), bias = as_array(op, b_arg, dtype);
+  Conv2dShape s = conv_shape(op, x.shape(), w.shape(), {stride, padding, dilation, groups});
+  s.activation = activation_spec(op, activation, alpha);
+  check_bias(op, bias, s.f);
+  const Output y(op, dtype, {s.n, s.oh, s.ow, s.f}, out, {x_arg, w_arg, b_arg});
+  with_backend(dtype, [&](const auto& backend) {
+    using T = Element<decltype(backend)>;
+    run(op, backend.conv2d, s, x.data<T>(), w.data<T>(), bias.data<T>(), y.template data<T>());
+  });
+  return y.finish();
+}
+
+py::object conv2d_input_grad(py::handle dy_in, py::handle w_in, const Shape& x_shape, Pair stride, Sides padding,
+                             Pair dilation, int64_t groups) {
+  constexpr const char* op = "conv2d_input_grad";
+  const Argument dy_arg{"dy", dy_in}, w_arg{"weight", w_in};
+  const Dtype dtype = common_dtype(op, {dy_arg, w_arg});
+  const Array dy = as_array(op, dy_arg, dtype), w = as_array(op, w_arg, dtype);
+  const Conv2dShape s = conv_shape(op, x_shape, w.shape(), {stride, padding, dilation, groups});
+  check_shape(op, "dy", dy, {s.n, s.oh, s.ow, s.f});
+  const Array dx = make_array(op, dtype, x_shape);
+  with_backend(dtype, [&](const auto& backend) {
+    using T = Element<decltype(backend)>;
+    run(op, backend.conv2d_input_grad, s, dy.data<T>(), w.data<T>(), dx.data<T>());
+  });
+  return dx.object();
+}
+
+py::object conv2d_weight_grad(py::handle x_in, py::handle dy_in, const Shape& w_shape, Pair stride, Sides padding,
+                              Pair dilation, int64_t groups) {
+  constexpr const char* op = "conv2d_weight_grad";
+  const Argument x_arg{"x", x_in}, dy_arg{"dy", dy_in};
+  const Dtype dtype = common_dtype(op, {x_arg, dy_arg});
+  const Array x = as_array(op, x_arg, dtype), dy = as_array(op, dy_arg, dtype);
+  const Conv2dShape s = conv_shape(op, x.shape(), w_shape, {stride, padding, dilation, groups});
+  check_shape(op, "dy", dy, {s.n, s.oh, s.ow, s.f});
+  const Array dw = make_array(op, dtype, w_shape);
+  with_backend(dtype, [&](const auto& backend) {
+    using T = Element<decltype(backend)>;
+    run(op, backend.conv2d_weight_grad, s, x.data<T>(), dy.data<T>(), dw.data<T>());
+  });
+  return dw.object();
+}
+
+ConvPoolShape conv_pool_shape(const char* op, const Shape& x, const Shape& w, const ConvOptions& options, Pair pool) {
+  ConvPoolShape s{conv_shape(op, x, w, options), pool.first, pool.second, 0, 0};
+  if (s.pool_h < 1 || s.pool_w < 1 || s.pool_h > 255 || s.pool_w > 255 || s.pool_h * s.pool_w > 255) {
+    value_error(op, text("pool window (", s.pool_h, ", ", s.pool_w, ") must have 1 to 255 positions"));
+  }
+  s.oh = s.conv.oh / s.pool_h;
+  s.ow = s.conv.ow / s.pool_w;
+  if (s.oh == 0 || s.ow == 0) {
+    value_error(op, text("pool window (", s.pool_h, ", ", s.pool_w, ") is larger than the convolution's output (",
+                         s.conv.oh, ", ", s.conv.ow, ")"));
+  }
+  return s;
+}
+
+py::object conv2d_max_pool2d(py::handle x_in, py::handle w_in, py::handle b_in, Pair pool, Pair stride, Sides padding,
+                             Pair dilation, int64_t groups, int activation, double alpha, bool keep_argmax) {
+  constexpr const char* op = "conv2d_max_pool2d";
+  const Argument x_arg{"x", x_in}, w_arg{"weight", w_in}, b_arg{"bias", b_in};
+  const Dtype dtype = common_dtype(op, {x_arg, w_arg, b_arg});
+  const Array x = as_array(op, x_arg, dtype), w = as_array(op, w_arg, dtype), bias = as_array(op, b_arg, dtype);
+  ConvPoolShape s = conv_pool_shape(op, x.shape(), w.shape(), {stride, padding, dilation, groups}, pool);
+  s.conv.activation = activation_spec(op, activation, alpha);
+  if (!saves_output(s.conv.activation.kind)) {
+    value_error(op, "the activation must not fall anywhere: gelu, silu and hard_swish do not commute with the maximum");
+  }
+  check_bias(op, bias, s.conv.f);
+  const Shape shape = {s.conv.n, s.oh, s.ow, s.conv.f};
+  const Array y = make_array(op, dtype, shape);
+  const Array argmax = keep_argmax ? make_array_of<uint8_t>(op, shape) : Array();
+  with_backend(dtype, [&](const auto& backend) {
+    using T = Element<decltype(backend)>;
+    run(op, backend.conv2d_max_pool2d, s, x.data<T>(), w.data<T>(), bias.data<T>(), y.data<T>(),
+        argmax.data<uint8_t>());
+  });
+  return py::make_tuple(y.object(), keep_argmax ? argmax.object() : py::none());
+}
+
+py::object conv2d_max_pool2d_input_grad(py::handle dy_in, const py::array_t<uint8_t>& argmax, py::handle w_in,
+                                        const Shape& x_shape, Pair pool, Pair stride, Sides padding, Pair dilation,
+                                        int64_t groups) {
+  constexpr const char* op = "conv2d_max_pool2d_input_grad";
+  const Argument dy_arg{"dy", dy_in}, w_arg{"weight", w_in};
+  const Dtype dtype = common_dtype(op, {dy_arg, w_arg});
+  const Array dy = as_array(op, dy_arg, dtype), w = as_array(op, w_arg, dtype), places(argmax);
+  const ConvPoolShape s = conv_pool_shape(op, x_shape, w.shape(), {stride, padding, dilation, groups}, pool);
+  check_shape(op, "dy", dy, {s.conv.n, s.oh, s.ow, s.conv.f});
+  check_shape(op, "argmax", places, dy.shape());
+  const Array dx = make_array(op, dtype, x_shape);
+  with_backend(dtype, [&](const auto& backend) {
+    using T = Element<decltype(backend)>;
+    run(op, backend.conv2d_max_pool2d_input_grad, s, dy.data<T>(), places.data<uint8_t>(), w.data<T>(), dx.data<T>());
+  });
+  return dx.object();
+}
+
+py::object conv2d_max_pool2d_weight_grad(py::handle x_in, py::handle dy_in, const py::array_t<uint8_t>& argmax,
+                                         const Shape& w_shape, Pair pool, Pair stride, Sides padding, Pair dilation,
+                                         int64_t groups) {
+  constexpr const char* op = "conv2d_max_pool2d_weight_grad";
+  const Argument x_arg{"x", x_in}, dy_arg{"dy", dy_in};
+  const Dtype dtype = common_dtype(op, {x_arg, dy_arg});
+  const Array x = as_array(op, x_arg, dtype), dy = as_array(op, dy_arg, dtype), places(argmax);
+  const ConvPoolShape s = conv_pool_shape(op, x.shape(), w_shape, {stride, padding, dilation, groups}, pool);
+  check_shape(op, "dy", dy, {s.conv.n, s.oh, s.ow, s.conv.f});
+  check_shape(op, "argmax", places, dy.shape());
+  const Array dw = make_array(op, dtype, w_shape);
+  with_backend(dtype, [&](const auto& backend) {
+    using T = Element<decltype(backend)>;
+    run(op, backend.conv2d_max_pool2d_weight_grad, s, x.data<T>(), dy.data<T>(), places.data<uint8_t>(), dw.data<T>());
+  });
+  return dw.object();
+}
+
+const Family family([](py::module_& m) {
+  m.def("conv2d", &conv2d);
+  m.def("conv2d_input_grad", &conv2d_input_grad);
+  m.def("conv2d_weight_grad", &conv2d_weight_grad);
+  m.def("conv2d_max_pool2d", &conv2d_max_pool2d);
+  m.def("conv2d_max_pool2d_input_grad", &conv2d_max_pool2d_input_grad);
+  m.def("conv2d_max_pool2d_weight_grad", &conv2d_max_pool2d_weight_grad);
+});
+
+}  // namespace
+}  // namespace hotloop::bindings
