@@ -18,7 +18,8 @@ import mnist_cnn as cnn
 import peers
 from peers import Peer
 
-# Without these glibc returns each large tensor to the system and takes the page faults again in the next step.
+# Without these glibc may return each large tensor to the system and take the page faults again in the next step;
+# whether it does depends on the layout of the heap, so that an untuned row can double from one process to the next.
 TUNED_MALLOC = {
     "MALLOC_MMAP_THRESHOLD_": str(32 << 20),
     "MALLOC_TRIM_THRESHOLD_": str(1 << 30),
@@ -49,6 +50,7 @@ def rows(common):
         row("PyTorch, channels_last", torch, cnn.torch_trainer),
         row("PyTorch, channels_last, tuned malloc", torch, cnn.torch_trainer, TUNED_MALLOC),
         row("PyTorch, default layout", torch, cnn.torch_trainer, channels_last=False),
+        row("PyTorch, default layout, tuned malloc", torch, cnn.torch_trainer, TUNED_MALLOC, channels_last=False),
         row("Keras, train_on_batch", keras, cnn.keras_trainer),
         row("Keras, tf.function", keras, cnn.tensorflow_trainer),
         row("Keras, tf.function, oneDNN", keras, cnn.tensorflow_trainer, ONEDNN),
