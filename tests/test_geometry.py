@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from hotloop import Tensor
 from hotloop.ops.geometry import from_nhwc, pair, to_nhwc, window_geometry
 
 
@@ -114,3 +115,16 @@ def test_layouts():
         to_nhwc("op", np.ones((4, 5)), "NCHW")
     with pytest.raises(ValueError, match=r"^\[op\] unknown data_format 'NWHC'; did you mean"):
         to_nhwc("op", x, "NWHC")
+
+
+def test_layouts_on_the_tape():
+    x = Tensor(np.arange(120.0).reshape(2, 3, 4, 5), requires_grad=True)
+    there = to_nhwc("op", x, "NCHW")
+    back = from_nhwc("op", there, "NCHW")
+    assert there.shape == (2, 4, 5, 3) and np.array_equal(back.numpy(), x.numpy())
+    gradient = np.arange(120.0).reshape(2, 4, 5, 3)
+    there.backward(gradient, retain_graph=True)
+    assert np.array_equal(x.grad, gradient.transpose(0, 3, 1, 2))
+    x.zero_grad()
+    back.backward(x.numpy())
+    assert np.array_equal(x.grad, x.numpy())

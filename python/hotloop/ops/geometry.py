@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from hotloop.autograd import data, record
 from hotloop.names import choose
 
 _LARGEST = 2**31 - 1
@@ -128,22 +129,37 @@ def as_images(op, x, data_format):
     return x
 
 
+def _transposed(x, axes, out=None):
+    """x with its axes in another order, contiguous, on the tape; written to out where one is given."""
+    view = data(x).transpose(axes)
+    if out is None:
+        y = np.ascontiguousarray(view)
+    else:
+        y = out
+        y[...] = view
+
+    def backward(dy, need):
+        return (np.ascontiguousarray(dy.transpose(np.argsort(axes))),)
+
+    return record("transpose", y, (x,), backward)
+
+
 def to_nhwc(op, x, data_format):
-    """x (n, h, w, c), transposed where data_format says (n, c, h, w)."""
+    """x (n, h, w, c), transposed on the tape where data_format says (n, c, h, w)."""
+    first = channels_first(op, data_format)
     x = as_images(op, x, data_format)
-    return np.ascontiguousarray(x.transpose(0, 2, 3, 1)) if channels_first(op, data_format) else x
+    return _transposed(x, (0, 2, 3, 1)) if first else x
 
 
 def from_nhwc(op, y, data_format, out=None):
     """y (n, h, w, c) as data_format says; a transposed y is written to out where one is given."""
     if not channels_first(op, data_format):
         return y
-    y = y.transpose(0, 3, 1, 2)
-    if out is None:
-        return np.ascontiguousarray(y)
-    if out.shape != y.shape:
-        raise ValueError(f"[{op}] out has shape {out.shape}, the result has {y.shape}")
-    if out.dtype != y.dtype:
-        raise TypeError(f"[{op}] out has dtype {out.dtype}, the result has {y.dtype}")
-    out[...] = y
-    return out
+    out = data(out)
+    if out is not None:
+        shape = tuple(y.shape[i] for i in (0, 3, 1, 2))
+        if out.shape != shape:
+            raise ValueError(f"[{op}] out has shape {out.shape}, the result has {shape}")
+        if out.dtype != y.dtype:
+            raise TypeError(f"[{op}] out has dtype {out.dtype}, the result has {y.dtype}")
+    return _transposed(y, (0, 3, 1, 2), out)
