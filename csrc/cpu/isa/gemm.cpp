@@ -41,44 +41,39 @@ HL_INLINE void sum_products(int64_t k, const T* a, int64_t a_row, int64_t a_col,
   }
 }
 
-template <class T>
-HL_INLINE Vec<T> finish(Vec<T> sum, const T* c, const T* bias, const TileEnd<T>& end) {
-  if (end.add) sum += load(c);
-  if (end.bias != nullptr) sum += load(bias);
-  // NaN is not less than zero and passes through.
-  if (end.relu) sum = sum < Vec<T>{} ? Vec<T>{} : sum;
-  return sum;
-}
-
-// A tile of M rows and V vectors of which `n` columns exist: whole vectors go straight to c, a last partial one by
-// way of a line on the stack, since c and bias end where they end.
+// What `end` asks for, then the store; c and bias are readable for all V vectors.
 template <class T, int M, int V>
-void tile_body(int n, int64_t k, const T* a, int64_t a_row, int64_t a_col, const T* b, int64_t b_row, T* c,
-               int64_t c_row, const TileEnd<T>& end) {
+HL_INLINE void finish(Vec<T> (&sum)[M][V], T* c, int64_t c_row, const T* bias, bool add, bool relu) {
   constexpr int lanes = kLanes<T>;
-  Vec<T> sum[M][V];
-  sum_products<T, M, V>(k, a, a_row, a_col, b, b_row, sum);
-  if (n == V * lanes) {
+  const auto each = [&](auto f) __attribute__((always_inline)) {
 #pragma GCC unroll 16
     for (int i = 0; i < M; ++i)
 #pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) {
-        T* at = c + i * c_row + v * lanes;
-        store<T>(at, finish<T>(sum[i][v], at, end.bias + v * lanes, end));
-      }
-    return;
-  }
-  T bias_line[V * lanes] = {};
-  if (end.bias != nullptr) __builtin_memcpy(bias_line, end.bias, static_cast<unsigned>(n) * sizeof(T));
-  for (int i = 0; i < M; ++i) {
-    T line[V * lanes] = {};
-    T* at = c + i * c_row;
-    if (end.add) __builtin_memcpy(line, at, static_cast<unsigned>(n) * sizeof(T));
-    for (int v = 0; v < V; ++v) {
-      store<T>(line + v * lanes, finish<T>(sum[i][v], line + v * lanes, bias_line + v * lanes, end));
-    }
-    __builtin_memcpy(at, line, static_cast<unsigned>(n) * sizeof(T));
-  }
+      for (int v = 0; v < V; ++v) f(sum[i][v], i, v);
+  };
+  if (add) each([&](Vec<T>& s, int i, int v) { s += load(c + i * c_row + v * lanes); });
+  if (bias != nullptr) each([&](Vec<T>& s, int, int v) { s += load(bias + v * lanes); });
+  // NaN is not less than zero and passes through.
+  if (relu) each([&](Vec<T>& s, int, int) { s = s < Vec<T>{} ? Vec<T>{} : s; });
+  each([&](Vec<T>& s, int i, int v) { store<T>(c + i * c_row + v * lanes, s); });
+}
+
+// A tile of M rows and V vectors of which `n` columns exist: a whole one goes straight to c; one with fewer columns by
+// way of the stack, since c and bias end where they end.
+template <class T, int M, int V>
+void tile_body(int n, int64_t k, const T* a, int64_t a_row, int64_t a_col, const T* b, int64_t b_row, T* c,
+               int64_t c_row, const TileEnd<T>& end) {
+  constexpr int width = V * kLanes<T>;
+  Vec<T> sum[M][V];
+  sum_products<T, M, V>(k, a, a_row, a_col, b, b_row, sum);
+  if (n == width) return finish<T, M, V>(sum, c, c_row, end.bias, end.add, end.relu);
+  const unsigned bytes = static_cast<unsigned>(n) * sizeof(T);
+  T line[M][width] = {};
+  T bias[width] = {};
+  if (end.bias != nullptr) __builtin_memcpy(bias, end.bias, bytes);
+  for (int i = 0; i < M && end.add; ++i) __builtin_memcpy(line[i], c + i * c_row, bytes);
+  finish<T, M, V>(sum, line[0], width, bias, end.add, end.relu);
+  for (int i = 0; i < M; ++i) __builtin_memcpy(c + i * c_row, line[i], bytes);
 }
 
 template <class T>
