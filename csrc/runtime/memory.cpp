@@ -23,6 +23,12 @@ static_assert(sizeof(Header) <= kHeaderBytes);
 constexpr std::size_t kHugePage = std::size_t{2} << 20;
 // Freed blocks beyond this are returned to the system at once.
 constexpr int64_t kCacheLimit = int64_t{2} << 30;
+// Under a sanitizer every block is exactly as large as asked for and never reused, so that a step beyond it is seen.
+#ifdef HL_SANITIZED
+constexpr bool kExact = true;
+#else
+constexpr bool kExact = false;
+#endif
 constexpr std::size_t kMaxRequest = std::size_t{1} << 46;
 constexpr std::size_t kClasses = 4 * 48;
 
@@ -44,7 +50,10 @@ std::size_t class_bytes(std::size_t size_class) {
 
 // Large blocks start on a huge page's boundary: the kernel can then back them by huge pages.
 void* system_allocate(std::size_t bytes) {
-  if (bytes < kHugePage) return std::aligned_alloc(kAlignment, (bytes + kAlignment - 1) / kAlignment * kAlignment);
+  if (bytes < kHugePage || kExact) {
+    void* block = nullptr;
+    return posix_memalign(&block, kAlignment, bytes) == 0 ? block : nullptr;
+  }
   const std::size_t rounded = (bytes + kHugePage - 1) / kHugePage * kHugePage;
   void* block = std::aligned_alloc(kHugePage, rounded);
   if (block != nullptr) madvise(block, rounded, MADV_HUGEPAGE);
@@ -67,7 +76,7 @@ class Pool {
         return data_of(header);
       }
     }
-    const std::size_t total = class_bytes(size_class) + kHeaderBytes;
+    const std::size_t total = (kExact ? bytes : class_bytes(size_class)) + kHeaderBytes;
     void* block = system_allocate(total);
     if (block == nullptr) {
       empty_cache();
@@ -96,7 +105,7 @@ class Pool {
     {
       const std::lock_guard lock(mutex_);
       stats_.bytes_in_use -= bytes;
-      if (stats_.bytes_cached + bytes <= kCacheLimit) {
+      if (!kExact && stats_.bytes_cached + bytes <= kCacheLimit) {
         stats_.bytes_cached += bytes;
         free_[header->size_class].push_back(header);
         return;
