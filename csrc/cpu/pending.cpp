@@ -4,40 +4,6 @@
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 
 namespace hotloop::cpu {
-// pool
-template <>
-Status max_pool2d<float>(const Pool2dShape& s, const float* x, float* y, int32_t* indices) {
-  return "not built yet";
-}
-template <>
-Status max_pool2d<double>(const Pool2dShape& s, const double* x, double* y, int32_t* indices) {
-  return "not built yet";
-}
-template <>
-Status max_pool2d_grad<float>(const Pool2dShape& s, const float* dy, const int32_t* indices, float* dx) {
-  return "not built yet";
-}
-template <>
-Status max_pool2d_grad<double>(const Pool2dShape& s, const double* dy, const int32_t* indices, double* dx) {
-  return "not built yet";
-}
-template <>
-Status avg_pool2d<float>(const Pool2dShape& s, const float* x, float* y) {
-  return "not built yet";
-}
-template <>
-Status avg_pool2d<double>(const Pool2dShape& s, const double* x, double* y) {
-  return "not built yet";
-}
-template <>
-Status avg_pool2d_grad<float>(const Pool2dShape& s, const float* dy, float* dx) {
-  return "not built yet";
-}
-template <>
-Status avg_pool2d_grad<double>(const Pool2dShape& s, const double* dy, double* dx) {
-  return "not built yet";
-}
-
 // activation
 template <>
 Status softmax<float>(const AxisShape& s, bool logarithm, const float* x, float* y) {

@@ -6,3 +6,4 @@ NumPy in, NumPy out; Tensor in, Tensor out.
 from hotloop.ops.activation import *  # noqa: F403
 from hotloop.ops.conv import *  # noqa: F403
 from hotloop.ops.matmul import *  # noqa: F403
+from hotloop.ops.pool import *  # noqa: F403

@@ -1,0 +1,142 @@
+"""Pooling over images.
+
+Kernels know one layout. A channels-first image is a stack of planes to them: (n, c, h, w) is read as (n * c, h, w, 1)
+without moving anything.
+"""
+
+import numpy as np
+
+from hotloop import _core
+from hotloop.autograd import Tensor, data, is_grad_enabled, record
+from hotloop.ops.geometry import as_images, channels_first, pair, window_geometry
+
+__all__ = ["avg_pool2d", "max_pool2d"]
+
+
+def _seen(array, first):
+    """An array of images, or of anything with their layout, as the kernels see it."""
+    return array.reshape(array.shape[0] * array.shape[1], *array.shape[2:], 1) if first else array
+
+
+def _given(array, x_, first):
+    """What the kernels made from x_, in its layout."""
+    return array.reshape(*x_.shape[:2], *array.shape[1:3]) if first else array
+
+
+def _seen_out(op, out, x_, grid, first):
+    """The caller's out as the kernels see it; it stays the caller's memory."""
+    out = data(out)
+    if not first or not isinstance(out, np.ndarray):
+        return out
+    shape = (*x_.shape[:2], *grid)
+    if out.shape != shape:
+        raise ValueError(f"[{op}] out has shape {out.shape}, the result has {shape}")
+    if not out.flags.c_contiguous:
+        raise ValueError(f'[{op}] out must be C-contiguous with data_format="NCHW"')
+    return _seen(out, first)
+
+
+def _wants_gradient(x):
+    return is_grad_enabled() and isinstance(x, Tensor) and x.requires_grad
+
+
+def max_pool2d(
+    x,
+    window,
+    *,
+    stride=None,
+    padding="valid",
+    dilation=1,
+    ceil_mode=False,
+    return_indices=False,
+    data_format="NHWC",
+    out=None,
+):
+    """Largest element of each window: y[n, i, j, c] = max over r, s of x[n, i * stride + r * dilation - top, ..., c].
+
+    The first maximum wins, and so does the first NaN; padding never does. A window that dilation spreads over padding
+    alone gives -inf and index -1.
+
+    Args:
+        x: (n, h, w, c), or (n, c, h, w) with data_format="NCHW"; float32 or float64.
+        window: int or pair (rows, columns).
+        stride: int or pair; None is the window.
+        padding: "valid", "same" (as Keras pads), an int, (rows, columns) or ((top, bottom), (left, right)).
+        dilation: int or pair, the step from one element of the window to the next.
+        ceil_mode: also pool the windows that reach past the end, as PyTorch does.
+        return_indices: also return where the maxima are.
+        data_format: "NHWC" or "NCHW".
+        out: where to write the result.
+
+    Returns:
+        (n, oh, ow, c) or (n, c, oh, ow); with return_indices a pair of it and an int64 array of its shape, whose
+        elements are h * W + w within the input plane.
+
+    Raises:
+        TypeError, ValueError: an argument is of the wrong kind, a window does not fit or fits into the padding.
+    """
+    op = "max_pool2d"
+    x_ = as_images(op, data(x), data_format)
+    first = channels_first(op, data_format)
+    images = _seen(x_, first)
+    window = pair(op, "window", window)
+    stride = window if stride is None else pair(op, "stride", stride)
+    dilation = pair(op, "dilation", dilation)
+    geometry = window_geometry(op, images.shape[1:3], window, stride, padding, dilation, ceil_mode, pooling=True)
+    where = (window, stride, dilation, geometry)
+    with_indices = return_indices or _wants_gradient(x)
+    y = _core.max_pool2d(images, *where, with_indices, _seen_out(op, out, x_, geometry[:2], first))
+    y, indices = y if with_indices else (y, None)
+    shape, images_shape = x_.shape, images.shape
+
+    def backward(dy, need):
+        return (_core.max_pool2d_grad(_seen(dy, first), indices, images_shape, *where).reshape(shape),)
+
+    y = record(op, _given(y, x_, first) if out is None else data(out), (x,), backward)
+    return (y, _given(indices, x_, first).astype(np.int64)) if return_indices else y
+
+
+def avg_pool2d(
+    x,
+    window,
+    *,
+    stride=None,
+    padding="valid",
+    ceil_mode=False,
+    count_include_pad=False,
+    data_format="NHWC",
+    out=None,
+):
+    """Mean of each window: y[n, i, j, c] = sum over r, s of x[n, i * stride + r - top, ..., c] / count.
+
+    Args:
+        x: (n, h, w, c), or (n, c, h, w) with data_format="NCHW"; float32 or float64.
+        window: int or pair (rows, columns).
+        stride: int or pair; None is the window.
+        padding: "valid", "same" (as Keras pads), an int, (rows, columns) or ((top, bottom), (left, right)).
+        ceil_mode: also pool the windows that reach past the end, as PyTorch does.
+        count_include_pad: padding counts as zeros; otherwise the count is of elements inside the input.
+        data_format: "NHWC" or "NCHW".
+        out: where to write the result.
+
+    Returns:
+        (n, oh, ow, c) or (n, c, oh, ow).
+
+    Raises:
+        TypeError, ValueError: an argument is of the wrong kind, a window does not fit or fits into the padding.
+    """
+    op = "avg_pool2d"
+    x_ = as_images(op, data(x), data_format)
+    first = channels_first(op, data_format)
+    images = _seen(x_, first)
+    window = pair(op, "window", window)
+    stride = window if stride is None else pair(op, "stride", stride)
+    geometry = window_geometry(op, images.shape[1:3], window, stride, padding, (1, 1), ceil_mode, pooling=True)
+    where = (window, stride, geometry, bool(count_include_pad))
+    y = _core.avg_pool2d(images, *where, _seen_out(op, out, x_, geometry[:2], first))
+    shape, images_shape = x_.shape, images.shape
+
+    def backward(dy, need):
+        return (_core.avg_pool2d_grad(_seen(dy, first), images_shape, *where).reshape(shape),)
+
+    return record(op, _given(y, x_, first) if out is None else data(out), (x,), backward)
