@@ -1,6 +1,7 @@
 // Scalar mathematics, written once for every compiler that runs it: V is float or double in CUDA code, a vector
 // register of them in cpu/isa. The including file provides, for its V, the primitives
 //   constant<V>(double), exp_(V), expm1_(V), log1p_(V), tanh_(V), erfc_(V), abs_(V), sqrt_(V)
+//   log_(V), sin_(V), cos_(V), pow_(V, V)
 // and HL_FORMULA, how a function of it is declared. Comparisons give masks, `mask ? a : b` selects.
 //
 // NaN passes through every activation: tests are written so that a NaN takes the branch that returns it.
@@ -120,4 +121,80 @@ HL_FORMULA int64_t averaged(int64_t begin, int64_t window, int64_t size, int64_t
   const int64_t limit = include_pad ? size + pad_after : size;
   const int64_t end = begin + window < limit ? begin + window : limit;
   return end - (begin < 0 && !include_pad ? 0 : begin);
+}
+
+// ---- elementwise -------------------------------------------------------------------------------------------------
+
+/// Calls f(kind constant) with the op as a compile-time constant.
+template <class F>
+HL_FORMULA void with_unary(UnaryOp kind, F&& f) {
+  switch (kind) {
+#define HL_CASE(name)                                    \
+  case UnaryOp::name:                                    \
+    f(std::integral_constant<UnaryOp, UnaryOp::name>{}); \
+    break;
+    HL_UNARY_OPS(HL_CASE)
+#undef HL_CASE
+  }
+}
+template <class F>
+HL_FORMULA void with_binary(BinaryOp kind, F&& f) {
+  switch (kind) {
+#define HL_CASE(name)                                      \
+  case BinaryOp::name:                                     \
+    f(std::integral_constant<BinaryOp, BinaryOp::name>{}); \
+    break;
+    HL_BINARY_OPS(HL_CASE)
+#undef HL_CASE
+  }
+}
+template <class F>
+HL_FORMULA void with_compare(CompareOp kind, F&& f) {
+  switch (kind) {
+#define HL_CASE(name)                                        \
+  case CompareOp::name:                                      \
+    f(std::integral_constant<CompareOp, CompareOp::name>{}); \
+    break;
+    HL_COMPARE_OPS(HL_CASE)
+#undef HL_CASE
+  }
+}
+
+/// op(x)
+template <UnaryOp op, class V>
+HL_FORMULA V unary_op(V x) {
+  const V zero = constant<V>(0), one = constant<V>(1);
+  if constexpr (op == UnaryOp::negative) return -x;
+  if constexpr (op == UnaryOp::exp) return exp_(x);
+  if constexpr (op == UnaryOp::log) return log_(x);
+  if constexpr (op == UnaryOp::sqrt) return sqrt_(x);
+  if constexpr (op == UnaryOp::abs) return abs_(x);
+  if constexpr (op == UnaryOp::square) return x * x;
+  if constexpr (op == UnaryOp::sign) return x > zero ? one : (x < zero ? -one : x);
+  if constexpr (op == UnaryOp::reciprocal) return one / x;
+  if constexpr (op == UnaryOp::sin) return sin_(x);
+  if constexpr (op == UnaryOp::cos) return cos_(x);
+}
+
+/// a op b; maximum and minimum give NaN where an operand is NaN.
+template <BinaryOp op, class V>
+HL_FORMULA V binary_op(V a, V b) {
+  if constexpr (op == BinaryOp::add) return a + b;
+  if constexpr (op == BinaryOp::subtract) return a - b;
+  if constexpr (op == BinaryOp::multiply) return a * b;
+  if constexpr (op == BinaryOp::divide) return a / b;
+  if constexpr (op == BinaryOp::power) return pow_(a, b);
+  if constexpr (op == BinaryOp::maximum) return (a > b) | (a != a) ? a : b;
+  if constexpr (op == BinaryOp::minimum) return (a < b) | (a != a) ? a : b;
+}
+
+/// a op b for scalars
+template <CompareOp op, class T>
+HL_FORMULA bool compare_op(T a, T b) {
+  if constexpr (op == CompareOp::equal) return a == b;
+  if constexpr (op == CompareOp::not_equal) return a != b;
+  if constexpr (op == CompareOp::less) return a < b;
+  if constexpr (op == CompareOp::less_equal) return a <= b;
+  if constexpr (op == CompareOp::greater) return a > b;
+  if constexpr (op == CompareOp::greater_equal) return a >= b;
 }

@@ -34,8 +34,44 @@ bool is_real(const py::array& array) {
   return (kind == 'f' && array.itemsize() <= 8) || kind == 'i' || kind == 'u' || kind == 'b';
 }
 
+py::array allocate(const char* op, const py::dtype& dtype, const Shape& shape) {
+  const int64_t size = checked_size(op, shape);
+  void* block = pool_allocate(static_cast<std::size_t>(size) * static_cast<std::size_t>(dtype.itemsize()));
+  const py::capsule owner(block, [](void* data) { pool_release(data); });
+  return py::array(dtype, shape, block, owner);
+}
+
+// True where a kernel can read the array as it lies, given its strides.
+template <class T>
+bool readable_with_strides(const py::array& array) {
+  if (!py::isinstance<py::array_t<T>>(array) || (array.flags() & kAligned) == 0 || array.ndim() > kMaxRank)
+    return false;
+  for (py::ssize_t axis = 0; axis < array.ndim(); ++axis) {
+    if (array.strides(axis) % array.itemsize() != 0) return false;
+  }
+  return true;
+}
+
+template <class T>
+Array contiguous_copy(const char* op, const py::array& array) {
+  StridedShape s{};
+  s.rank = static_cast<int>(array.ndim());
+  for (int axis = 0; axis < s.rank; ++axis) {
+    s.size[axis] = array.shape(axis);
+    s.stride[axis] = array.strides(axis) / array.itemsize();
+  }
+  const Array copy(allocate(op, py::dtype::of<T>(), Shape(array.shape(), array.shape() + array.ndim())));
+  run(op, cpu_backend<T>().copy_strided, s, static_cast<const T*>(array.data()), copy.template data<T>());
+  return copy;
+}
+
 template <class T>
 Array convert(const char* op, const Argument& argument, const py::array& array) {
+  if constexpr (std::is_floating_point_v<T>) {
+    if ((array.flags() & py::array::c_style) == 0 && readable_with_strides<T>(array)) {
+      return contiguous_copy<T>(op, array);
+    }
+  }
   auto converted = Contiguous<T>::ensure(array);
   if (!converted) throw py::error_already_set();
   if (converted.ndim() > kMaxRank) {
@@ -43,13 +79,6 @@ Array convert(const char* op, const Argument& argument, const py::array& array) 
                 text(argument.name, " has ", converted.ndim(), " dimensions, at most ", kMaxRank, " are supported"));
   }
   return Array(converted);
-}
-
-py::array allocate(const char* op, const py::dtype& dtype, const Shape& shape) {
-  const int64_t size = checked_size(op, shape);
-  void* block = pool_allocate(static_cast<std::size_t>(size) * static_cast<std::size_t>(dtype.itemsize()));
-  const py::capsule owner(block, [](void* data) { pool_release(data); });
-  return py::array(dtype, shape, block, owner);
 }
 
 py::dtype numpy_dtype(Dtype dtype) {
@@ -97,6 +126,11 @@ Array as_array(const char* op, const Argument& argument, Dtype dtype) {
   const py::array array = to_ndarray(op, argument);
   if (!is_real(array)) bad_dtype(op, argument, array, "real numbers (float32, float64 or integers)");
   return dtype == Dtype::float32 ? convert<float>(op, argument, array) : convert<double>(op, argument, array);
+}
+
+Array as_operand(const char* op, const Argument& argument, Dtype dtype) {
+  if (argument.value.is_none()) type_error(op, text(argument.name, " must be an array, got None"));
+  return as_array(op, argument, dtype);
 }
 
 Array as_int64(const char* op, const Argument& argument) {

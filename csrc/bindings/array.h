@@ -79,6 +79,8 @@ Dtype common_dtype(const char* op, std::initializer_list<Argument> arguments);
 
 /// The argument as an Array of the dtype; None gives an empty Array. Copies only where it must.
 Array as_array(const char* op, const Argument& argument, Dtype dtype);
+/// The same where None is not allowed: it raises TypeError.
+Array as_operand(const char* op, const Argument& argument, Dtype dtype);
 /// Integer argument (labels, indices) as int64; refuses floating dtypes.
 Array as_int64(const char* op, const Argument& argument);
 /// An argument that a kernel writes in place: refused unless contiguous, writable and of the dtype.

@@ -22,66 +22,6 @@ Status softmax_grad<double>(const AxisShape& s, bool logarithm, const double* y,
   return "not built yet";
 }
 
-// elementwise
-template <>
-Status unary<float>(UnaryOp op, int64_t n, const float* x, float* y) {
-  return "not built yet";
-}
-template <>
-Status unary<double>(UnaryOp op, int64_t n, const double* x, double* y) {
-  return "not built yet";
-}
-template <>
-Status binary<float>(BinaryOp op, const BroadcastShape& s, const float* a, const float* b, float* y) {
-  return "not built yet";
-}
-template <>
-Status binary<double>(BinaryOp op, const BroadcastShape& s, const double* a, const double* b, double* y) {
-  return "not built yet";
-}
-template <>
-Status compare<float>(CompareOp op, const BroadcastShape& s, const float* a, const float* b, uint8_t* y) {
-  return "not built yet";
-}
-template <>
-Status compare<double>(CompareOp op, const BroadcastShape& s, const double* a, const double* b, uint8_t* y) {
-  return "not built yet";
-}
-template <>
-Status copy_strided<float>(const StridedShape& s, const float* x, float* y) {
-  return "not built yet";
-}
-template <>
-Status copy_strided<double>(const StridedShape& s, const double* x, double* y) {
-  return "not built yet";
-}
-template <>
-Status accumulate<float>(int64_t n, const float* x, float* y) {
-  return "not built yet";
-}
-template <>
-Status accumulate<double>(int64_t n, const double* x, double* y) {
-  return "not built yet";
-}
-
-// reduce
-template <>
-Status reduce<float>(ReduceOp op, const ReduceShape& s, const float* x, float* y) {
-  return "not built yet";
-}
-template <>
-Status reduce<double>(ReduceOp op, const ReduceShape& s, const double* x, double* y) {
-  return "not built yet";
-}
-template <>
-Status argmax<float>(int64_t rows, int64_t cols, const float* x, int64_t* y) {
-  return "not built yet";
-}
-template <>
-Status argmax<double>(int64_t rows, int64_t cols, const double* x, int64_t* y) {
-  return "not built yet";
-}
-
 // loss
 template <>
 Status softmax_cross_entropy<float>(const CrossEntropySpec& s, const float* logits, const int64_t* labels,

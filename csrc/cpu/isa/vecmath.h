@@ -45,6 +45,10 @@ HL_INLINE V log1p_(V x) {
   return by_lane(x, [](auto v) { return __builtin_log1p(v); });
 }
 template <class V>
+HL_INLINE V log_(V x) {
+  return by_lane(x, [](auto v) { return sizeof(v) == 4 ? __builtin_logf(v) : __builtin_log(v); });
+}
+template <class V>
 HL_INLINE V tanh_(V x) {
   return by_lane(x, [](auto v) { return __builtin_tanh(v); });
 }

@@ -1,0 +1,102 @@
+#include "cpu/strided.h"
+
+#include <algorithm>
+#include <cstring>
+
+namespace hotloop::cpu {
+
+Walk::Walk(int rank_in, const int64_t* size_in, const int64_t* first, const int64_t* second) {
+  for (int axis = 0; axis < rank_in; ++axis) {
+    const int64_t n = size_in[axis];
+    if (n == 1) continue;
+    const int last = rank - 1;
+    if (rank > 0 && stride[0][last] == n * first[axis] && stride[1][last] == n * second[axis]) {
+      size[last] *= n;
+      stride[0][last] = first[axis];
+      stride[1][last] = second[axis];
+      continue;
+    }
+    size[rank] = n;
+    stride[0][rank] = first[axis];
+    stride[1][rank] = second[axis];
+    ++rank;
+  }
+  if (rank == 0) {
+    size[0] = stride[0][0] = stride[1][0] = 1;
+    rank = 1;
+  }
+}
+
+int64_t Walk::total() const {
+  int64_t n = 1;
+  for (int axis = 0; axis < rank; ++axis) n *= size[axis];
+  return n;
+}
+
+bool Walk::contiguous(int operand) const {
+  int64_t wanted = 1;
+  for (int axis = rank - 1; axis >= 0; --axis) {
+    if (stride[operand][axis] != wanted) return false;
+    wanted *= size[axis];
+  }
+  return true;
+}
+
+bool Walk::repeats(int operand) const {
+  return std::all_of(stride[operand], stride[operand] + rank - 1, [](int64_t s) { return s == 0; });
+}
+
+int64_t Walk::row_offset(int operand, int64_t row) const {
+  int64_t offset = 0;
+  for (int axis = rank - 2; axis > 0; --axis) {
+    offset += row % size[axis] * stride[operand][axis];
+    row /= size[axis];
+  }
+  return rank > 1 ? offset + row * stride[operand][0] : offset;
+}
+
+namespace {
+
+template <class T>
+void read_run(const T* x, int64_t step, int64_t n, T* y) {
+  if (step == 1) {
+    std::memcpy(y, x, static_cast<std::size_t>(n) * sizeof(T));
+  } else if (step == 0) {
+    std::fill(y, y + n, *x);
+  } else {
+    for (int64_t i = 0; i < n; ++i) y[i] = x[i * step];
+  }
+}
+
+}  // namespace
+
+template <class T>
+void gather(const Walk& walk, int operand, const T* x, int64_t at, int64_t n, T* y) {
+  const int64_t row = walk.row(), step = walk.step(operand);
+  const int64_t* stride = walk.stride[operand];
+  int64_t index[kMaxRank];
+  int64_t rest = at / row;
+  for (int axis = walk.rank - 2; axis >= 0; --axis) {
+    index[axis] = rest % walk.size[axis];
+    rest /= walk.size[axis];
+  }
+  int64_t offset = walk.row_offset(operand, at / row), column = at % row;
+  while (n > 0) {
+    const int64_t run = std::min(row - column, n);
+    read_run(x + offset + column * step, step, run, y);
+    y += run;
+    n -= run;
+    column = 0;
+    for (int axis = walk.rank - 2; axis >= 0; --axis) {
+      offset += stride[axis];
+      if (++index[axis] < walk.size[axis]) break;
+      offset -= stride[axis] * walk.size[axis];
+      index[axis] = 0;
+    }
+  }
+}
+
+template void gather<float>(const Walk&, int, const float*, int64_t, int64_t, float*);
+template void gather<double>(const Walk&, int, const double*, int64_t, int64_t, double*);
+
+}  // namespace hotloop::cpu
