@@ -1,7 +1,7 @@
 // Scalar mathematics, written once for every compiler that runs it: V is float or double in CUDA code, a vector
 // register of them in cpu/isa. The including file provides, for its V, the primitives
-//   constant<V>(double), exp_(V), expm1_(V), log1p_(V), tanh_(V), erfc_(V), abs_(V), sqrt_(V)
-//   log_(V), sin_(V), cos_(V), pow_(V, V)
+//   constant<V>(double), abs_(V), sqrt_(V), exp_(V), expm1_(V), log_(V), log1p_(V), tanh_(V), sin_(V), cos_(V),
+//   pow_(V, V), normal_cdf_(V), logistic_(V x, V factor) = factor / (1 + exp(-x))
 // and HL_FORMULA, how a function of it is declared. Comparisons give masks, `mask ? a : b` selects.
 //
 // NaN passes through every activation: tests are written so that a NaN takes the branch that returns it.
@@ -22,66 +22,84 @@ HL_FORMULA void with_activation(Activation kind, F&& f) {
 
 inline constexpr double kSeluAlpha = 1.6732632423543772848170429916717;
 inline constexpr double kSeluScale = 1.0507009873554804934193349852946;
+inline constexpr double kGeluSlope = 0.79788456080286535588;  // sqrt(2 / pi)
+inline constexpr double kGeluCubic = 0.044715;
+/// From here on x * f(x) has reached its limit, or f is 1: put in place of an infinity, which would give inf * 0 = NaN.
+inline constexpr double kFar = 1e15;
+
+template <class V>
+HL_FORMULA V not_below_far(V x) {
+  return x < constant<V>(-kFar) ? constant<V>(-kFar) : x;
+}
+template <class V>
+HL_FORMULA V within_far(V x) {
+  return x > constant<V>(kFar) ? constant<V>(kFar) : not_below_far(x);
+}
+
+/// The steps of hard_sigmoid: relu6(x + 3) / 6.
+template <class V>
+HL_FORMULA V hard_step(V x) {
+  const V zero = constant<V>(0), six = constant<V>(6), y = x + constant<V>(3);
+  return (y < zero ? zero : (y > six ? six : y)) / six;
+}
 
 /// act(x)
 template <Activation kind, class V>
 HL_FORMULA V activate(V x, V alpha) {
-  const V zero = constant<V>(0), one = constant<V>(1), half = constant<V>(0.5);
+  const V zero = constant<V>(0);
   if constexpr (kind == Activation::none) return x;
   if constexpr (kind == Activation::relu) return x < zero ? zero : x;
   if constexpr (kind == Activation::leaky_relu) return x < zero ? x * alpha : x;
   if constexpr (kind == Activation::elu) return x < zero ? alpha * expm1_(x) : x;
   if constexpr (kind == Activation::selu) {
-    return constant<V>(kSeluScale) * (x < zero ? constant<V>(kSeluAlpha) * expm1_(x) : x);
+    return x < zero ? constant<V>(kSeluScale * kSeluAlpha) * expm1_(x) : constant<V>(kSeluScale) * x;
   }
-  if constexpr (kind == Activation::gelu) return half * x * erfc_(x * constant<V>(-0.70710678118654752440));
+  if constexpr (kind == Activation::gelu) return not_below_far(x) * normal_cdf_(x);
   if constexpr (kind == Activation::gelu_tanh) {
-    const V inner = constant<V>(0.79788456080286535588) * (x + constant<V>(0.044715) * x * x * x);
-    return half * x * (one + tanh_(inner));
+    // 0.5 (1 + tanh(u)) is sigmoid(2 u), which loses nothing where tanh(u) is near -1.
+    x = not_below_far(x);
+    const V slope = constant<V>(2 * kGeluSlope) + constant<V>(2 * kGeluSlope * kGeluCubic) * (x * x);
+    return logistic_(x * slope, x);
   }
-  if constexpr (kind == Activation::silu) return x / (one + exp_(-x));
-  if constexpr (kind == Activation::sigmoid) return one / (one + exp_(-x));
+  if constexpr (kind == Activation::silu) return logistic_(x, not_below_far(x));
+  if constexpr (kind == Activation::sigmoid) return logistic_(x, constant<V>(1));
   if constexpr (kind == Activation::tanh) return tanh_(x);
   if constexpr (kind == Activation::softplus) {
     const V rest = log1p_(exp_(-abs_(x)));
     return x < zero ? rest : x + rest;
   }
-  if constexpr (kind == Activation::hard_sigmoid) {
-    const V line = x * constant<V>(1.0 / 6.0) + half;
-    return line < zero ? zero : (line > one ? one : line);
-  }
-  if constexpr (kind == Activation::hard_swish) {
-    const V line = x * constant<V>(1.0 / 6.0) + half;
-    return x * (line < zero ? zero : (line > one ? one : line));
-  }
+  if constexpr (kind == Activation::hard_sigmoid) return hard_step(x);
+  if constexpr (kind == Activation::hard_swish) return not_below_far(x) * hard_step(x);
 }
 
-/// dy * act'; s is act(x) where saves_output(kind), else x.
+/// dy * act'; s is act(x) where saves_output(kind), else x. At a kink the derivative is the left one.
 template <Activation kind, class V>
 HL_FORMULA V activate_grad(V s, V dy, V alpha) {
   const V zero = constant<V>(0), one = constant<V>(1), half = constant<V>(0.5);
   if constexpr (kind == Activation::none) return dy;
   if constexpr (kind == Activation::relu) return s <= zero ? zero : dy;
-  if constexpr (kind == Activation::leaky_relu) return s < zero ? dy * alpha : dy;
-  if constexpr (kind == Activation::elu) return s < zero ? dy * (s + alpha) : dy;
+  if constexpr (kind == Activation::leaky_relu) return s <= zero ? dy * alpha : dy;
+  if constexpr (kind == Activation::elu) return s <= zero ? dy * (s + alpha) : dy;
   if constexpr (kind == Activation::selu) {
-    return dy * (s < zero ? s + constant<V>(kSeluScale * kSeluAlpha) : constant<V>(kSeluScale));
+    return dy * (s <= zero ? s + constant<V>(kSeluScale * kSeluAlpha) : constant<V>(kSeluScale));
   }
   if constexpr (kind == Activation::gelu) {
-    const V cdf = half * erfc_(s * constant<V>(-0.70710678118654752440));
-    const V pdf = constant<V>(0.39894228040143267794) * exp_(constant<V>(-0.5) * s * s);
-    return dy * (cdf + s * pdf);
+    s = within_far(s);
+    const V pdf = constant<V>(0.39894228040143267794) * exp_(-half * s * s);
+    return dy * (normal_cdf_(s) + s * pdf);
   }
   if constexpr (kind == Activation::gelu_tanh) {
-    const V slope = constant<V>(0.79788456080286535588);
-    const V inner = slope * (s + constant<V>(0.044715) * s * s * s);
-    const V t = tanh_(inner);
-    const V inner_grad = slope * (one + constant<V>(3 * 0.044715) * s * s);
-    return dy * (half * (one + t) + half * s * (one - t * t) * inner_grad);
+    s = within_far(s);
+    const V square = s * s;
+    const V slope = constant<V>(2 * kGeluSlope) + constant<V>(2 * kGeluSlope * kGeluCubic) * square;
+    const V inner_grad = constant<V>(2 * kGeluSlope) + constant<V>(6 * kGeluSlope * kGeluCubic) * square;
+    const V y = logistic_(s * slope, one);
+    return dy * (y + s * (inner_grad * (y * (one - y))));
   }
   if constexpr (kind == Activation::silu) {
-    const V sigmoid = one / (one + exp_(-s));
-    return dy * (sigmoid * (one + s * (one - sigmoid)));
+    s = within_far(s);
+    const V y = logistic_(s, one);
+    return dy * (y + s * (y * (one - y)));
   }
   if constexpr (kind == Activation::sigmoid) return dy * (s * (one - s));
   if constexpr (kind == Activation::tanh) return dy * (one - s * s);

@@ -42,7 +42,7 @@ HL_KERNEL(avg_pool2d_grad, const Pool2dShape& s, const T* dy, T* dx)
 
 // ---- activation ---------------------------------------------------------------------------------------------------
 
-/// y (n) = act(x (n)); y may be x
+/// y (n) = act(x (n)); y may be x. NaN stays NaN; gelu, silu and hard_swish of -inf are their limit, -0.
 HL_KERNEL(activation, ActivationSpec act, int64_t n, const T* x, T* y)
 /// dx (n) = dy (n) * act'; saved (n) is y where saves_output(act.kind), else x; dx may be dy
 HL_KERNEL(activation_grad, ActivationSpec act, int64_t n, const T* saved, const T* dy, T* dx)

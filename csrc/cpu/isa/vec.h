@@ -21,9 +21,11 @@ inline constexpr int kVectorBytes = HL_VECTOR_BYTES;
 template <class T>
 struct VectorTypes {
   using Int = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
+  using UInt = std::make_unsigned_t<Int>;
   typedef T Vec __attribute__((vector_size(HL_VECTOR_BYTES)));
   typedef T Unaligned __attribute__((vector_size(HL_VECTOR_BYTES), aligned(sizeof(T)), may_alias));
   typedef Int Mask __attribute__((vector_size(HL_VECTOR_BYTES)));
+  typedef UInt Bits __attribute__((vector_size(HL_VECTOR_BYTES)));
 };
 
 /// A register of T; arithmetic, comparisons and `mask ? a : b` are the compiler's.
@@ -32,6 +34,9 @@ using Vec = typename VectorTypes<T>::Vec;
 /// Integers of T's width: what a comparison of two Vec<T> gives (all bits set where true).
 template <class T>
 using Mask = typename VectorTypes<T>::Mask;
+/// Unsigned integers of T's width: bit patterns. A cast between the three keeps the bits.
+template <class T>
+using Bits = typename VectorTypes<T>::Bits;
 
 template <class T>
 inline constexpr int kLanes = HL_VECTOR_BYTES / static_cast<int>(sizeof(T));
