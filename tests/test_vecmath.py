@@ -13,6 +13,10 @@ COUNT = 1 << 20
 SELU_ALPHA, SELU_SCALE = 1.6732632423543772, 1.0507009873554805
 
 
+def _unary(name, x):
+    return _core.unary(x, _core.unary_ops[name])
+
+
 def _erfc(x):
     return np.vectorize(math.erfc, otypes=[np.float64])(x)
 
@@ -45,6 +49,9 @@ def _gelu_slope(x):
 
 # name: (function, float64 reference, |x f'(x) / f(x)| where an error of x is allowed to show, units in the last place)
 FUNCTIONS = {
+    "exp": (lambda x: _unary("exp", x), np.exp, None, 2),
+    "log": (lambda x: _unary("log", x), np.log, None, 2),
+    "sqrt": (lambda x: _unary("sqrt", x), np.sqrt, None, 0.5001),
     "tanh": (hl.tanh, np.tanh, None, 2),
     "expm1": (hl.elu, lambda x: np.where(x < 0, np.expm1(x), x), None, 2),
     "selu": (hl.selu, lambda x: SELU_SCALE * np.where(x < 0, SELU_ALPHA * np.expm1(x), x), None, 2),
@@ -111,7 +118,7 @@ def test_error_in_units_in_the_last_place(tier, name):
 
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_float64_agrees_with_the_reference(tier, name):
-    x = np.random.default_rng(6).uniform(-30, 30, 5000)
+    x = np.random.default_rng(6).uniform(0 if name in ("log", "sqrt") else -30, 30, 5000)
     function, reference, _, _ = FUNCTIONS[name]
     want = reference(x)
     error = np.abs(function(x) - want)
