@@ -243,6 +243,60 @@ def test_same_bits_for_any_number_of_threads(tier, threads, shape):
             assert np.array_equal(found, wanted)
 
 
+def check_global(op, x, y, dy, dx, tolerance):
+    """Both layouts, with and without the reduced axes; x, dx are (n, h, w, c), y, dy (n, c)."""
+    n, c = y.shape
+    for data_format, images, kept in [("NHWC", lambda a: a, (n, 1, 1, c)), ("NCHW", first, (n, c, 1, 1))]:
+        for keepdims, shape in [(False, (n, c)), (True, kept)]:
+            t = Tensor(images(x), requires_grad=True)
+            found = op(t, data_format=data_format, keepdims=keepdims)
+            assert found.shape == shape and found.dtype == x.dtype
+            np.testing.assert_allclose(found.numpy(), y.reshape(shape), rtol=0, atol=tolerance)
+            found.backward(dy.reshape(shape))
+            assert t.grad.shape == images(x).shape and t.grad.dtype == x.dtype
+            np.testing.assert_allclose(t.grad, images(dx), rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("shape", [(2, 5, 7, 3), (3, 1, 1, 1), (1, 9, 4, 8), (2, 3, 30, 17), (4, 16, 16, 1)])
+def test_global_pooling(tier, dtype, shape):
+    rng = np.random.default_rng(3)
+    n, h, w, c = shape
+    dy = rng.standard_normal((n, c)).astype(dtype)
+
+    x = special_values(rng, shape, dtype)
+    at = np.zeros((n, 1, c), np.int64)
+    for i, j in np.ndindex(n, c):
+        plane = x[i, ..., j].ravel()
+        nans = np.flatnonzero(np.isnan(plane))
+        at[i, 0, j] = nans[0] if nans.size else np.argmax(plane)
+    dx = np.zeros_like(planes(x))
+    np.put_along_axis(dx, at, dy[:, None], 1)
+    y = np.take_along_axis(planes(x), at, 1)[:, 0]
+    check_global(hl.global_max_pool2d, x, y, dy, dx.reshape(shape), 0)
+
+    x = rng.standard_normal(shape).astype(dtype)
+    dx = np.broadcast_to(dy.astype(np.float64)[:, None, None] / (h * w), shape)
+    check_global(hl.global_avg_pool2d, x, planes(x).astype(np.float64).mean(axis=1), dy, dx, 8 * np.finfo(dtype).eps)
+
+
+@pytest.mark.parametrize("op", [hl.global_avg_pool2d, hl.global_max_pool2d])
+def test_global_pooling_options_and_errors(op):
+    x, name = np.arange(24).reshape(1, 2, 4, 3), op.__name__
+    expected = op(x.astype(np.float32))
+    assert isinstance(expected, np.ndarray) and expected.dtype == np.float32
+    assert np.array_equal(op(x), expected) and np.array_equal(op(x.tolist()), expected)
+    out = np.empty((1, 3), np.float32)
+    assert op(x, out=out) is out and np.array_equal(out, expected)
+    assert op(np.empty((0, 2, 3, 4))).shape == (0, 4) and op(np.empty((2, 2, 3, 0))).shape == (2, 0)
+    with pytest.raises(ValueError, match=rf"^\[{name}\] images \(2, 0, 3, 4\) have no pixels$"):
+        op(np.empty((2, 0, 3, 4)))
+    with pytest.raises(ValueError, match=rf"^\[{name}\] x \(4, 3\) has 2 dimensions, wants 4: \(n, c, h, w\)$"):
+        op(x[0, 0], data_format="NCHW")
+    with pytest.raises(ValueError, match=rf"^\[{name}\] out has shape \(3,\), the result has \(1, 3\)$"):
+        op(x, out=np.empty(3, np.float32))
+
+
 @pytest.mark.parametrize("data_format", ["NHWC", "NCHW"])
 @pytest.mark.parametrize("op", [hl.max_pool2d, hl.avg_pool2d])
 def test_gradient_by_differences(op, data_format):

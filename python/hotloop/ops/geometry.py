@@ -151,15 +151,22 @@ def to_nhwc(op, x, data_format):
     return _transposed(x, (0, 2, 3, 1)) if first else x
 
 
+def check_out(op, out, shape, dtype=None):
+    """out, a caller's array for a result of this shape (and dtype), or None."""
+    if out is None:
+        return None
+    if not isinstance(out, np.ndarray):
+        raise TypeError(f"[{op}] out must be an ndarray")
+    if out.shape != shape:
+        raise ValueError(f"[{op}] out has shape {out.shape}, the result has {shape}")
+    if dtype is not None and out.dtype != dtype:
+        raise TypeError(f"[{op}] out has dtype {out.dtype}, the result has {dtype}")
+    return out
+
+
 def from_nhwc(op, y, data_format, out=None):
     """y (n, h, w, c) as data_format says; a transposed y is written to out where one is given."""
     if not channels_first(op, data_format):
         return y
-    out = data(out)
-    if out is not None:
-        shape = tuple(y.shape[i] for i in (0, 3, 1, 2))
-        if out.shape != shape:
-            raise ValueError(f"[{op}] out has shape {out.shape}, the result has {shape}")
-        if out.dtype != y.dtype:
-            raise TypeError(f"[{op}] out has dtype {out.dtype}, the result has {y.dtype}")
+    out = check_out(op, data(out), tuple(y.shape[i] for i in (0, 3, 1, 2)), y.dtype)
     return _transposed(y, (0, 3, 1, 2), out)

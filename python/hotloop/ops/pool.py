@@ -8,9 +8,9 @@ import numpy as np
 
 from hotloop import _core
 from hotloop.autograd import Tensor, data, is_grad_enabled, record
-from hotloop.ops.geometry import as_images, channels_first, pair, window_geometry
+from hotloop.ops.geometry import as_images, channels_first, check_out, pair, window_geometry
 
-__all__ = ["avg_pool2d", "max_pool2d"]
+__all__ = ["avg_pool2d", "global_avg_pool2d", "global_max_pool2d", "max_pool2d"]
 
 
 def _seen(array, first):
@@ -26,11 +26,9 @@ def _given(array, x_, first):
 def _seen_out(op, out, x_, grid, first):
     """The caller's out as the kernels see it; it stays the caller's memory."""
     out = data(out)
-    if not first or not isinstance(out, np.ndarray):
+    if out is None or not first:
         return out
-    shape = (*x_.shape[:2], *grid)
-    if out.shape != shape:
-        raise ValueError(f"[{op}] out has shape {out.shape}, the result has {shape}")
+    check_out(op, out, (*x_.shape[:2], *grid))
     if not out.flags.c_contiguous:
         raise ValueError(f'[{op}] out must be C-contiguous with data_format="NCHW"')
     return _seen(out, first)
@@ -140,3 +138,82 @@ def avg_pool2d(
         return (_core.avg_pool2d_grad(_seen(dy, first), images_shape, *where).reshape(shape),)
 
     return record(op, _given(y, x_, first) if out is None else data(out), (x,), backward)
+
+
+def _global(op, x, kind, data_format, keepdims, out):
+    """The images, whether they are channels-first, and their planes reduced to one element each."""
+    x_ = as_images(op, data(x), data_format)
+    first = channels_first(op, data_format)
+    axes = (2, 3) if first else (1, 2)
+    if 0 in (x_.shape[axes[0]], x_.shape[axes[1]]):
+        raise ValueError(f"[{op}] images {tuple(x_.shape)} have no pixels")
+    y = _core.reduce(x_, axes, _core.reduce_ops[kind], bool(keepdims))
+    out = check_out(op, data(out), y.shape, y.dtype)
+    if out is not None:
+        out[...] = y
+        y = out
+    return x_, first, y
+
+
+_ONE_WINDOW = (1, 1, 0, 0, 0, 0)  # over all of the plane, without padding
+
+
+def global_avg_pool2d(x, *, data_format="NHWC", keepdims=False, out=None):
+    """Mean of each plane: y[n, c] = sum over i, j of x[n, i, j, c] / (h * w).
+
+    Args:
+        x: (n, h, w, c), or (n, c, h, w) with data_format="NCHW"; float32 or float64.
+        data_format: "NHWC" or "NCHW".
+        keepdims: keep rows and columns as axes of length 1.
+        out: where to write the result.
+
+    Returns:
+        (n, c), or with keepdims (n, 1, 1, c) or (n, c, 1, 1).
+
+    Raises:
+        ValueError: x has not four axes, or no pixels.
+    """
+    op = "global_avg_pool2d"
+    x_, first, y = _global(op, x, "mean", data_format, keepdims, out)
+    shape, images_shape = x_.shape, _seen(x_, first).shape
+
+    def backward(dy, need):
+        window = images_shape[1:3]
+        dy = dy.reshape(images_shape[0], 1, 1, images_shape[3])
+        return (_core.avg_pool2d_grad(dy, images_shape, window, window, _ONE_WINDOW).reshape(shape),)
+
+    return record(op, y, (x,), backward)
+
+
+def global_max_pool2d(x, *, data_format="NHWC", keepdims=False, out=None):
+    """Largest element of each plane: y[n, c] = max over i, j of x[n, i, j, c]; the first NaN wins.
+
+    The gradient goes to the first maximum of each plane.
+
+    Args:
+        x: (n, h, w, c), or (n, c, h, w) with data_format="NCHW"; float32 or float64.
+        data_format: "NHWC" or "NCHW".
+        keepdims: keep rows and columns as axes of length 1.
+        out: where to write the result.
+
+    Returns:
+        (n, c), or with keepdims (n, 1, 1, c) or (n, c, 1, 1).
+
+    Raises:
+        ValueError: x has not four axes, or no pixels.
+    """
+    op = "global_max_pool2d"
+    x_, first, y = _global(op, x, "max", data_format, keepdims, out)
+
+    def backward(dy, need):
+        images = _seen(x_, first)
+        where = (images.shape[1:3], images.shape[1:3], (1, 1), _ONE_WINDOW)
+        if first:
+            at = _core.argmax(images.reshape(images.shape[0], -1)).astype(np.int32)
+        else:
+            _, at = _core.max_pool2d(images, *where, True)
+        one_each = (images.shape[0], 1, 1, images.shape[3])
+        dx = _core.max_pool2d_grad(dy.reshape(one_each), at.reshape(one_each), images.shape, *where)
+        return (dx.reshape(x_.shape),)
+
+    return record(op, y, (x,), backward)
