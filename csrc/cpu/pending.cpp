@@ -4,24 +4,6 @@
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 
 namespace hotloop::cpu {
-// activation
-template <>
-Status softmax<float>(const AxisShape& s, bool logarithm, const float* x, float* y) {
-  return "not built yet";
-}
-template <>
-Status softmax<double>(const AxisShape& s, bool logarithm, const double* x, double* y) {
-  return "not built yet";
-}
-template <>
-Status softmax_grad<float>(const AxisShape& s, bool logarithm, const float* y, const float* dy, float* dx) {
-  return "not built yet";
-}
-template <>
-Status softmax_grad<double>(const AxisShape& s, bool logarithm, const double* y, const double* dy, double* dx) {
-  return "not built yet";
-}
-
 // loss
 template <>
 Status softmax_cross_entropy<float>(const CrossEntropySpec& s, const float* logits, const int64_t* labels,

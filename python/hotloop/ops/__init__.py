@@ -7,3 +7,4 @@ from hotloop.ops.activation import *  # noqa: F403
 from hotloop.ops.conv import *  # noqa: F403
 from hotloop.ops.matmul import *  # noqa: F403
 from hotloop.ops.pool import *  # noqa: F403
+from hotloop.ops.softmax import *  # noqa: F403
