@@ -1,5 +1,7 @@
 """Matrix products."""
 
+import math
+
 from hotloop import _core
 from hotloop.autograd import Tensor, data, is_grad_enabled, record
 from hotloop.ops.activation import activate, activation_number, default_alpha, needs_input
@@ -9,6 +11,11 @@ __all__ = ["linear", "matmul"]
 
 def _transposed(a):
     return a.swapaxes(-1, -2)
+
+
+def _as_rows(a):
+    """(..., K) as (rows, K); reshape(-1, K) can't where K is 0."""
+    return a.reshape(math.prod(a.shape[:-1]), a.shape[-1])
 
 
 def _summed_to(gradient, shape):
@@ -81,12 +88,12 @@ def linear(x, w, b=None, *, activation=None):
 
     def backward(dy, need):
         dz = dy if kind == 0 else _core.activation_grad(y, dy, kind, alpha)
-        dz_rows = dz.reshape(-1, dz.shape[-1])
+        dz_rows = _as_rows(dz)
         dx = dw = db = None
         if need[0]:
             dx = _core.matmul(dz, w_.T)
         if need[1]:
-            dw = _core.matmul(x_.reshape(-1, x_.shape[-1]).T, dz_rows)
+            dw = _core.matmul(_as_rows(x_).T, dz_rows)
         if need[2]:
             db = _core.reduce(dz_rows, (0,), _core.reduce_ops["sum"])
         return dx, dw, db

@@ -29,9 +29,18 @@ def _seen_out(op, out, x_, grid, first):
     if out is None or not first:
         return out
     check_out(op, out, (*x_.shape[:2], *grid))
-    if not out.flags.c_contiguous:
-        raise ValueError(f'[{op}] out must be C-contiguous with data_format="NCHW"')
-    return _seen(out, first)
+    return _seen(out, first) if out.flags.c_contiguous else None
+
+
+def _finished(op, y, x_, first, out):
+    """What the op returns: y in x_'s layout, or the caller's out, which the kernel could not write where its planes
+    can't be joined to a stack."""
+    y = _given(y, x_, first)
+    out = data(out)
+    if out is not None and first and not out.flags.c_contiguous:
+        check_out(op, out, y.shape, y.dtype)
+        out[...] = y
+    return y if out is None else out
 
 
 def _wants_gradient(x):
@@ -90,7 +99,7 @@ def max_pool2d(
     def backward(dy, need):
         return (_core.max_pool2d_grad(_seen(dy, first), indices, images_shape, *where).reshape(shape),)
 
-    y = record(op, _given(y, x_, first) if out is None else data(out), (x,), backward)
+    y = record(op, _finished(op, y, x_, first, out), (x,), backward)
     return (y, _given(indices, x_, first).astype(np.int64)) if return_indices else y
 
 
@@ -137,7 +146,7 @@ def avg_pool2d(
     def backward(dy, need):
         return (_core.avg_pool2d_grad(_seen(dy, first), images_shape, *where).reshape(shape),)
 
-    return record(op, _given(y, x_, first) if out is None else data(out), (x,), backward)
+    return record(op, _finished(op, y, x_, first, out), (x,), backward)
 
 
 def _global(op, x, kind, data_format, keepdims, out):
