@@ -2,6 +2,7 @@
 
 from hotloop._core import set_num_threads
 from hotloop.autograd import Tensor, no_grad
+from hotloop.config import show_config
 from hotloop.ops import *  # noqa: F403
 
 __version__ = "0.1.0"

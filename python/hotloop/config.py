@@ -1,0 +1,58 @@
+"""What this installation found on the machine and what it uses."""
+
+import os
+
+
+def _cpu_name():
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as file:
+            for line in file:
+                key, _, value = line.partition(":")
+                if key.strip() in ("model name", "Model"):
+                    return value.strip()
+    except OSError:
+        pass
+    import platform
+
+    return platform.processor() or platform.machine()
+
+
+def _size(count):
+    for unit in ("B", "KiB", "MiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}"
+        count /= 1024
+    return f"{count:.1f} GiB"
+
+
+def describe():
+    """The facts of `show_config` as a dict from short titles to text."""
+    import platform
+
+    import numpy as np
+
+    import hotloop
+    from hotloop import _core
+
+    tiers = ", ".join(_core.isa_tiers())
+    forced = " (forced by HOTLOOP_ISA)" if os.environ.get("HOTLOOP_ISA") else ""
+    memory = _core.memory_stats()
+    return {
+        "hotloop": f"{hotloop.__version__} (Python {platform.python_version()}, NumPy {np.__version__})",
+        "CPU": f"{_cpu_name()}, {len(os.sched_getaffinity(0))} of {os.cpu_count()} CPUs",
+        "ISA tiers": f"{tiers}; in use: {_core.isa()}{forced}",
+        "threads": f"{_core.num_threads()} ({_core.num_threads_reason()})",
+        "memory pool": (
+            f"{_size(memory['bytes_in_use'])} in use, {_size(memory['bytes_cached'])} cached, "
+            f"{memory['system_allocations']} blocks taken from the system"
+        ),
+        "CUDA": "not built",
+    }
+
+
+def show_config():
+    """Prints version, instruction tiers found and used, threads and why, memory pool and CUDA state."""
+    facts = describe()
+    width = max(map(len, facts))
+    for title, text in facts.items():
+        print(f"{title:<{width}}  {text}")
