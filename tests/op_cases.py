@@ -102,15 +102,17 @@ def activations():
     yield elementwise("gelu", ref.gelu, "tanh", make=away(), options={"approximate": "tanh"}, inf=False)
 
 
-AXIS_SIZES = (((3, 5),), ((1, 1),), ((4, 17),), ((2, 9, 33),), ((0, 5),), ((7,),))
+AXIS_SIZES = (((3, 5),), ((1, 1),), ((4, 17),), ((2, 9, 33),), ((7,),))
 
 
 def softmaxes():
     for op in ("softmax", "log_softmax"):
         f = getattr(ref, op)
         common = {"op": op, "reference": f, "depth": lambda shape: max(shape), "scale": 1.0, "inf": False}
-        yield Case(**common, sizes=AXIS_SIZES, large=((700, 60),))
-        yield Case(**common, label="first-axis", sizes=AXIS_SIZES, large=((60, 700),), options={"axis": 0})
+        yield Case(**common, sizes=(*AXIS_SIZES, ((0, 5),)), large=((700, 60),))
+        yield Case(
+            **common, label="first-axis", sizes=(*AXIS_SIZES, ((5, 0),)), large=((60, 700),), options={"axis": 0}
+        )
         middle = (((2, 4, 3),), ((3, 17, 9),), ((2, 5, 0),), ((0, 5, 2),))
         yield Case(**common, label="middle-axis", sizes=middle, large=((40, 30, 40),), options={"axis": 1})
         wide = partial(spread, factor=80.0)
@@ -319,15 +321,20 @@ def pools():
                 depth=lambda shape: 9,
                 inf=op == "max_pool2d",
             )
+    layouts = {"": {}, "keepdims": {"keepdims": True}, "nchw": {"data_format": "NCHW"}}
+    layouts["nchw-keepdims"] = layouts["keepdims"] | layouts["nchw"]
     for op in ("global_avg_pool2d", "global_max_pool2d"):
-        yield Case(
-            op=op,
-            reference=getattr(ref, op),
-            sizes=((small,), ((1, 1, 1, 1),), ((3, 2, 5, 17),), ((0, 2, 2, 3),), ((2, 3, 3, 0),)),
-            large=((9, 21, 23, 35),),
-            make=distinct,
-            depth=lambda shape: shape[1] * shape[2],
-        )
+        for label, options in layouts.items():
+            yield Case(
+                op=op,
+                label=label,
+                reference=getattr(ref, op),
+                sizes=((small,), ((1, 1, 1, 1),), ((3, 2, 5, 17),), ((0, 2, 2, 3),), ((2, 3, 3, 1),)),
+                large=((9, 21, 23, 35),),
+                make=distinct,
+                options=options,
+                depth=lambda shape: shape[1] * shape[2],
+            )
 
 
 # ---- losses ----------------------------------------------------------------------------------------------------------

@@ -176,12 +176,12 @@ def avg_pool2d(x, window, stride=None, padding="valid", ceil_mode=False, count_i
     return y
 
 
-def global_avg_pool2d(x):
-    return x.mean((1, 2))
+def global_avg_pool2d(x, data_format="NHWC", keepdims=False):
+    return x.mean((1, 2) if data_format == "NHWC" else (2, 3), keepdims=keepdims)
 
 
-def global_max_pool2d(x):
-    return x.max((1, 2))
+def global_max_pool2d(x, data_format="NHWC", keepdims=False):
+    return x.max((1, 2) if data_format == "NHWC" else (2, 3), keepdims=keepdims)
 
 
 # ---- losses ----------------------------------------------------------------------------------------------------------

@@ -56,4 +56,8 @@ def uniform(rng, *shape):
 
 def elementwise(family, op, build, *, arrays=2, sizes=SIZES):
     """Rows of one op over runs of elements; `arrays` of float32 are read and written, build is (rng, n) -> Pair."""
-    return [Case(family, op, shape_text((n,)), n, 4.0 * arrays * n, "byte", lambda rng, n=n: build(rng, n)) for n in sizes]
+
+    def row(n):
+        return Case(family, op, shape_text((n,)), n, 4.0 * arrays * n, "byte", lambda rng: build(rng, n))
+
+    return [row(n) for n in sizes]

@@ -79,7 +79,7 @@ def summary(rows):
 
 
 def write_json(path, facts, rows):
-    """{"machine": {title: text}, "rows": [{family, op, shape, elements, ms, rate, unit, peak_percent, numpy_ms, ratio}]}"""
+    """Writes {"machine": {title: text}, "rows": [row, ...]}, with rows as measure.run_case gives them."""
     with open(path, "w", encoding="utf-8") as file:
         json.dump({"machine": facts, "rows": rows}, file, indent=1)
         file.write("\n")

@@ -218,7 +218,7 @@ def global_max_pool2d(x, *, data_format="NHWC", keepdims=False, out=None):
         images = _seen(x_, first)
         where = (images.shape[1:3], images.shape[1:3], (1, 1), _ONE_WINDOW)
         if first:
-            at = _core.argmax(images.reshape(images.shape[0], -1)).astype(np.int32)
+            at = _core.argmax(images.reshape(images.shape[0], images.shape[1] * images.shape[2])).astype(np.int32)
         else:
             _, at = _core.max_pool2d(images, *where, True)
         one_each = (images.shape[0], 1, 1, images.shape[3])
