@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from hotloop import _core
+
 
 @pytest.fixture(scope="session")
 def mnist_dir():
@@ -16,3 +18,28 @@ def mnist_dir():
         if any((root / "mnist").glob("train-images*")):
             return root / "mnist"
     pytest.skip(f"no MNIST: neither $HOTLOOP_DATA/mnist nor shared/data/mnist in a folder above {here.parent}")
+
+
+@pytest.fixture(params=_core.isa_tiers())
+def tier(request):
+    """Runs the test once on every tier that this machine has; gives the tier's name."""
+    before = _core.isa()
+    _core.set_isa(request.param)
+    yield request.param
+    _core.set_isa(before)
+
+
+@pytest.fixture
+def on_threads():
+    """Calls a function under 1, 2 and 4 threads and returns the three results."""
+    before = _core.num_threads()
+
+    def run(function):
+        results = []
+        for threads in (1, 2, 4):
+            _core.set_num_threads(threads)
+            results.append(function())
+        return results
+
+    yield run
+    _core.set_num_threads(before)

@@ -4,30 +4,6 @@
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 
 namespace hotloop::cpu {
-// loss
-template <>
-Status softmax_cross_entropy<float>(const CrossEntropySpec& s, const float* logits, const int64_t* labels,
-                                    const float* target, const float* class_weight, const float* sample_weight,
-                                    float* loss, float* dlogits) {
-  return "not built yet";
-}
-template <>
-Status softmax_cross_entropy<double>(const CrossEntropySpec& s, const double* logits, const int64_t* labels,
-                                     const double* target, const double* class_weight, const double* sample_weight,
-                                     double* loss, double* dlogits) {
-  return "not built yet";
-}
-template <>
-Status pointwise_loss<float>(const PointwiseLossSpec& s, const float* x, const float* target,
-                             const float* sample_weight, float* loss, float* dx) {
-  return "not built yet";
-}
-template <>
-Status pointwise_loss<double>(const PointwiseLossSpec& s, const double* x, const double* target,
-                              const double* sample_weight, double* loss, double* dx) {
-  return "not built yet";
-}
-
 // dropout
 template <>
 Status dropout<float>(const DropoutSpec& s, const float* x, float* y) {

@@ -1,0 +1,218 @@
+"""Losses. Each kernel computes the loss and its gradient in one pass; backward() only scales what is already there."""
+
+import numpy as np
+
+from hotloop import _core
+from hotloop.autograd import Tensor, data, is_grad_enabled, record
+from hotloop.names import choose
+
+__all__ = [
+    "binary_cross_entropy_with_logits",
+    "huber_loss",
+    "mae_loss",
+    "mse_loss",
+    "softmax_cross_entropy",
+]
+
+
+def _reduction(op, name):
+    return choose(op, "reduction", name, _core.reductions)
+
+
+def _wants_gradient(*inputs):
+    return is_grad_enabled() and any(isinstance(x, Tensor) and x.requires_grad for x in inputs)
+
+
+def _times(gradient, dy):
+    """gradient * dy, where dy is a number or has gradient's leading axes."""
+    if dy.ndim == 0:
+        if dy == 1:
+            return gradient[...]  # a view: the tape may run again, and must not add into what this op keeps
+    elif dy.ndim < gradient.ndim:
+        dy = dy[..., None]
+    return _core.binary(gradient, dy, _core.binary_ops["multiply"])
+
+
+def _is_probabilities(labels, logits):
+    """Labels of the logits' shape are probabilities, but integers (..., 1) for one class are ids."""
+    if labels.dtype.kind == "f":
+        return labels.ndim == logits.ndim and (labels.shape[-1:] != (1,) or labels.shape == logits.shape)
+    return labels.shape == logits.shape and labels.shape[-1:] != (1,)
+
+
+def softmax_cross_entropy(
+    logits,
+    labels,
+    *,
+    label_smoothing=0.0,
+    class_weight=None,
+    ignore_index=None,
+    sample_weight=None,
+    reduction="mean",
+):
+    """Cross-entropy between softmax(logits) and labels; PyTorch's F.cross_entropy with the classes on the last axis.
+
+    loss = -sum_c q_c * log softmax(logits)_c, where q is one-hot or the probabilities given, mixed with 1 / classes by
+    label_smoothing, times class_weight.
+
+    Args:
+        logits: (..., classes), float32 or float64.
+        labels: class ids (...,) or (..., 1), integers in [0, classes); or probabilities (..., classes), for which no
+            gradient is computed.
+        label_smoothing: share of the uniform distribution, in [0, 1].
+        class_weight: (classes,) or None.
+        ignore_index: a class id whose rows count for nothing, or None; may lie outside [0, classes).
+        sample_weight: (...,) or (..., 1) or None; scales each row's loss. "mean" does not divide by it, as in Keras.
+        reduction: "none", "sum", or "mean": divided by the class weights of the labels that are not ignored, or by the
+            number of rows where labels are probabilities.
+
+    Returns:
+        The loss: shape () where reduced, else (...,). The mean over no rows is NaN.
+
+    Raises:
+        ValueError: shapes do not fit, or a label is out of range; names the first such row.
+        TypeError: class ids that are not integers.
+    """
+    op = "softmax_cross_entropy"
+    number = _reduction(op, reduction)
+    array, ids = np.asarray(data(logits)), np.asarray(data(labels))
+    weight = data(sample_weight)
+    if weight is not None:
+        weight = np.asarray(weight)
+        if weight.ndim == array.ndim and weight.shape[-1:] == (1,):
+            weight = weight[..., 0]
+    loss, gradient = _core.softmax_cross_entropy(
+        array,
+        ids,
+        _is_probabilities(ids, array),
+        number,
+        label_smoothing,
+        data(class_weight),
+        ignore_index,
+        weight,
+        _wants_gradient(logits),
+    )
+
+    def backward(dy, need):
+        return (_times(gradient, dy),)
+
+    return record(op, loss, (logits,), backward)
+
+
+def _matched(predictions, targets):
+    """Targets (N,) for predictions (N, 1), or the reverse, in the predictions' shape: Keras' users pass them so."""
+    longer, shorter = sorted((predictions.shape, targets.shape), key=len, reverse=True)
+    return targets.reshape(predictions.shape) if longer == (*shorter, 1) else targets
+
+
+def _per_element(weight, shape):
+    """One weight for each element, from one for each sample: the shape's leading axes, then axes of 1."""
+    if weight is None or np.shape(weight) == shape:
+        return weight
+    weight = np.asarray(weight)
+    leading = weight.shape
+    while leading and leading[-1] == 1:
+        leading = leading[:-1]
+    if leading != shape[: len(leading)]:
+        return weight  # for the kernel's check to refuse
+    return np.ascontiguousarray(np.broadcast_to(weight.reshape(leading + (1,) * (len(shape) - len(leading))), shape))
+
+
+def _pointwise(op, kind, predictions, targets, sample_weight, reduction, delta=1.0, target_gradient=True):
+    number = _reduction(op, reduction)
+    x, given = np.asarray(data(predictions)), np.asarray(data(targets))
+    target = _matched(x, given)
+    weight = _per_element(data(sample_weight), x.shape)
+    inputs = (predictions, targets) if target_gradient else (predictions,)
+    loss, gradient = _core.pointwise_loss(
+        op, x, target, _core.pointwise_losses[kind], number, delta, weight, _wants_gradient(*inputs)
+    )
+
+    def backward(dy, need):
+        dx = _times(gradient, dy)
+        if not any(need[1:]):
+            return (dx, None)[: len(need)]
+        return dx, _core.unary(dx, _core.unary_ops["negative"]).reshape(given.shape)
+
+    return record(op, loss, inputs, backward)
+
+
+def mse_loss(predictions, targets, *, sample_weight=None, reduction="mean"):
+    """Squared error: loss = (prediction - target)^2.
+
+    Args:
+        predictions: array of any shape, float32 or float64.
+        targets: array of the same shape, or one that differs by a trailing axis of 1.
+        sample_weight: array of predictions' shape or of its leading axes, or None; "mean" does not divide by it.
+        reduction: "none", "sum" or "mean" over all elements.
+
+    Returns:
+        The loss: shape () where reduced, else predictions' shape. The mean over no elements is NaN.
+
+    Raises:
+        ValueError: shapes differ: no broadcasting.
+    """
+    return _pointwise("mse_loss", "mse", predictions, targets, sample_weight, reduction)
+
+
+def mae_loss(predictions, targets, *, sample_weight=None, reduction="mean"):
+    """Absolute error: loss = |prediction - target|; the gradient at 0 is 0.
+
+    Args:
+        predictions: array of any shape, float32 or float64.
+        targets: array of the same shape, or one that differs by a trailing axis of 1.
+        sample_weight: array of predictions' shape or of its leading axes, or None; "mean" does not divide by it.
+        reduction: "none", "sum" or "mean" over all elements.
+
+    Returns:
+        The loss: shape () where reduced, else predictions' shape. The mean over no elements is NaN.
+
+    Raises:
+        ValueError: shapes differ: no broadcasting.
+    """
+    return _pointwise("mae_loss", "mae", predictions, targets, sample_weight, reduction)
+
+
+def huber_loss(predictions, targets, *, delta=1.0, sample_weight=None, reduction="mean"):
+    """Huber's loss, with d = prediction - target: d^2 / 2 where |d| <= delta, else delta * (|d| - delta / 2).
+
+    Args:
+        predictions: array of any shape, float32 or float64.
+        targets: array of the same shape, or one that differs by a trailing axis of 1.
+        delta: where the square turns into a line, > 0.
+        sample_weight: array of predictions' shape or of its leading axes, or None; "mean" does not divide by it.
+        reduction: "none", "sum" or "mean" over all elements.
+
+    Returns:
+        The loss: shape () where reduced, else predictions' shape. The mean over no elements is NaN.
+
+    Raises:
+        ValueError: shapes differ: no broadcasting; or delta is not positive.
+
+    Source: P. J. Huber, Robust Estimation of a Location Parameter, 1964.
+    """
+    if not delta > 0:
+        raise ValueError(f"[huber_loss] delta must be positive, got {delta}")
+    return _pointwise("huber_loss", "huber", predictions, targets, sample_weight, reduction, delta)
+
+
+def binary_cross_entropy_with_logits(logits, targets, *, sample_weight=None, reduction="mean"):
+    """Cross-entropy of independent yes/no answers: loss = -t * log s - (1 - t) * log(1 - s), s = sigmoid(logit).
+
+    Computed from the logits, so that no logarithm overflows.
+
+    Args:
+        logits: array of any shape, float32 or float64.
+        targets: probabilities of the same shape, or one that differs by a trailing axis of 1; no gradient is computed
+            for them.
+        sample_weight: array of logits' shape or of its leading axes, or None; "mean" does not divide by it.
+        reduction: "none", "sum" or "mean" over all elements.
+
+    Returns:
+        The loss: shape () where reduced, else logits' shape. The mean over no elements is NaN.
+
+    Raises:
+        ValueError: shapes differ: no broadcasting.
+    """
+    op = "binary_cross_entropy_with_logits"
+    return _pointwise(op, "binary_cross_entropy", logits, targets, sample_weight, reduction, target_gradient=False)
