@@ -88,7 +88,7 @@ HL_KERNEL(pointwise_loss, const PointwiseLossSpec& s, const T* x, const T* targe
 /// y (n) = x (n) where kept, scaled, else 0; the same spec on dy gives dx; y may be x
 HL_KERNEL(dropout, const DropoutSpec& s, const T* x, T* y)
 
-// ---- optim: fused updates over flat buffers; w and the moments are read and written ------------------------------
+// ---- optim: fused updates over flat buffers; w and the moments are read and written, and start at 0 ----------------
 
 /// PyTorch's SGD; velocity (n), or null without momentum
 HL_KERNEL(sgd, const SgdSpec& s, const StepState* state, int64_t n, const T* g, T* w, T* velocity)
@@ -99,7 +99,7 @@ HL_KERNEL(nadam, const NadamSpec& s, const StepState* state, int64_t n, const T*
 /// PyTorch's RMSprop; v (n); mean (n) when centered, velocity (n) with momentum, else null
 HL_KERNEL(rmsprop, const RmspropSpec& s, const StepState* state, int64_t n, const T* g, T* w, T* v, T* mean,
           T* velocity)
-/// PyTorch's Adagrad; sum (n)
+/// PyTorch's Adagrad; sum (n), which starts at the accumulator's initial value
 HL_KERNEL(adagrad, const AdagradSpec& s, const StepState* state, int64_t n, const T* g, T* w, T* sum)
 /// Lion; m (n)
 HL_KERNEL(lion, const LionSpec& s, const StepState* state, int64_t n, const T* g, T* w, T* m)
@@ -110,7 +110,9 @@ HL_KERNEL(scale, int64_t n, double factor, T* x)
 
 // ---- batch --------------------------------------------------------------------------------------------------------
 
-/// y (count, row) = x (rows, row) at indices (count), each in [0, rows)
-HL_KERNEL(gather_rows, int64_t count, int64_t row, const int64_t* indices, const T* x, T* y)
+/// y (count, row_bytes) = x (rows, row_bytes) at indices (count), each in [0, rows); rows of any element type
+HL_KERNEL(gather_rows, int64_t count, int64_t row_bytes, const int64_t* indices, const uint8_t* x, uint8_t* y)
+/// dx (rows, row) = the rows of dy (count, row) added up at indices (count), 0 where none names a row
+HL_KERNEL(gather_rows_grad, int64_t rows, int64_t count, int64_t row, const int64_t* indices, const T* dy, T* dx)
 /// y (n) = x (n) * factor + offset, from bytes
 HL_KERNEL(rescale_bytes, int64_t n, const uint8_t* x, double factor, double offset, T* y)

@@ -17,11 +17,10 @@ inline constexpr Status kOk = nullptr;
 // The lists below give the enums and, in the bindings, the names Python uses for them.
 
 /// The activations; leaky_relu's slope and elu's alpha travel beside the kind.
-#define HL_ACTIVATIONS(X)                                                                                  \
-  X(none)                                                                                                  \
-  X(relu)                                                                                                  \
-  X(leaky_relu) X(elu) X(selu) X(gelu) X(gelu_tanh) X(silu) X(sigmoid) X(tanh) X(softplus) X(hard_sigmoid) \
-      X(hard_swish)
+#define HL_ACTIVATIONS(X) \
+  X(none)                 \
+  X(relu)                 \
+  X(leaky_relu) X(elu) X(selu) X(gelu) X(gelu_tanh) X(silu) X(sigmoid) X(tanh) X(softplus) X(hard_sigmoid) X(hard_swish)
 /// y = op(x), elementwise.
 #define HL_UNARY_OPS(X) X(negative) X(exp) X(log) X(sqrt) X(abs) X(square) X(sign) X(reciprocal) X(sin) X(cos)
 /// y = a op b, elementwise after broadcasting.
@@ -159,7 +158,8 @@ struct DropoutSpec {
 /// What changes from step to step, kept in backend memory so that a captured step can be replayed.
 struct StepState {
   double lr = 0.0;
-  int64_t step = 0;  // 1 at the first update
+  int64_t step = 0;         // 1 at the first update
+  double mu_product = 1.0;  // nadam: the product of its momenta mu_1 .. mu_step, this step's included
 };
 
 struct SgdSpec {
@@ -173,7 +173,6 @@ struct AdamSpec {
 };
 struct NadamSpec {
   double beta1 = 0.9, beta2 = 0.999, eps = 1e-8, weight_decay = 0.0, momentum_decay = 4e-3;
-  double mu_product = 1.0;  // product of mu_1 .. mu_step, this step included
 };
 struct RmspropSpec {
   double alpha = 0.99, eps = 1e-8, weight_decay = 0.0, momentum = 0.0;

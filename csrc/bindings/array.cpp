@@ -177,6 +177,10 @@ Array make_array(const char* op, Dtype dtype, const Shape& shape) {
   return Array(allocate(op, numpy_dtype(dtype), shape));
 }
 
+Array make_array_of(const char* op, const py::dtype& dtype, const Shape& shape) {
+  return Array(allocate(op, dtype, shape));
+}
+
 template <class T>
 Array make_array_of(const char* op, const Shape& shape) {
   return Array(allocate(op, py::dtype::of<T>(), shape));

@@ -96,6 +96,7 @@ int64_t checked_size(const char* op, const Shape& shape);
 Array make_array(const char* op, Dtype dtype, const Shape& shape);
 template <class T>
 Array make_array_of(const char* op, const Shape& shape);
+Array make_array_of(const char* op, const py::dtype& dtype, const Shape& shape);
 
 /// The array an op writes: a new one, or the caller's `out` where it has the right shape and dtype and shares no memory
 /// with an input; where it does share, the result is made aside and copied over at the end.

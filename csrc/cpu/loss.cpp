@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "backend.h"
+#include "cpu/advance.h"
 #include "cpu/isa/loss.h"
 #include "cpu/partial_sums.h"
 
@@ -20,11 +21,6 @@ double mean_divisor(const CrossEntropySpec& s, const int64_t* labels, const T* c
     sum += class_weight != nullptr ? static_cast<double>(class_weight[labels[r]]) : 1.0;
   }
   return sum;
-}
-
-template <class T>
-T* advance(T* pointer, int64_t count) {
-  return pointer != nullptr ? pointer + count : nullptr;
 }
 
 }  // namespace

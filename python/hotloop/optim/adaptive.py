@@ -1,0 +1,106 @@
+"""RMSprop and Adagrad: the gradient over the root of what its square was like."""
+
+from hotloop import _core
+from hotloop.optim.base import Optimizer, check_option
+
+
+class RMSprop(Optimizer):
+    """RMSprop, as PyTorch's.
+
+    g += weight_decay * w; v = alpha * v + (1 - alpha) * g^2; step = g / (sqrt(v) + eps);
+    velocity = momentum * velocity + step; w -= lr * velocity
+
+    Args:
+        params, lr, learning_rate: see Optimizer.
+        alpha: share of v that is kept, in [0, 1).
+        eps: added to the root, >= 0.
+        weight_decay: L2 penalty, >= 0.
+        momentum: share of the velocity that is kept, >= 0.
+        centered: subtract the square of the gradient's running mean from v under the root.
+
+    Source: Hinton, Neural Networks for Machine Learning, lecture 6, 2012; Graves, Generating Sequences With Recurrent
+        Neural Networks, 2013, for centered.
+    """
+
+    def __init__(
+        self,
+        params=None,
+        lr=1e-2,
+        alpha=0.99,
+        eps=1e-8,
+        weight_decay=0.0,
+        momentum=0.0,
+        centered=False,
+        *,
+        learning_rate=None,
+    ):
+        options = {"alpha": alpha, "eps": eps, "weight_decay": weight_decay, "momentum": momentum, "centered": centered}
+        super().__init__(params, lr, learning_rate, 1e-2, options)
+
+    def _make_spec(self, alpha, eps, weight_decay, momentum, centered):
+        check_option("RMSprop", "alpha", alpha, below=1.0)
+        check_option("RMSprop", "eps", eps)
+        check_option("RMSprop", "weight_decay", weight_decay)
+        check_option("RMSprop", "momentum", momentum)
+        return _core.RmspropSpec(
+            alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum, centered=bool(centered)
+        )
+
+    def _state_fill(self):
+        mean = {"mean": 0.0} if self._options["centered"] else {}
+        velocity = {"velocity": 0.0} if self._options["momentum"] else {}
+        return {"v": 0.0} | mean | velocity
+
+    def _update(self, gradient, weight, v, *rest):
+        rest = list(rest)
+        mean = rest.pop(0) if self._options["centered"] else None
+        velocity = rest.pop(0) if self._options["momentum"] else None
+        _core.rmsprop(self._spec, self._step_state, gradient, weight, v, mean, velocity)
+
+
+class Adagrad(Optimizer):
+    """Adagrad, as PyTorch's.
+
+    g += weight_decay * w; sum += g^2; w -= lr / (1 + (t - 1) * lr_decay) * g / (sqrt(sum) + eps)
+
+    Args:
+        params, lr, learning_rate: see Optimizer.
+        lr_decay: how fast lr falls, >= 0.
+        weight_decay: L2 penalty, >= 0.
+        initial_accumulator_value: what sum starts at, >= 0.
+        eps: added to the root, >= 0.
+
+    Source: Duchi et al., Adaptive Subgradient Methods for Online Learning and Stochastic Optimization, 2011.
+    """
+
+    def __init__(
+        self,
+        params=None,
+        lr=1e-2,
+        lr_decay=0.0,
+        weight_decay=0.0,
+        initial_accumulator_value=0.0,
+        eps=1e-10,
+        *,
+        learning_rate=None,
+    ):
+        options = {
+            "lr_decay": lr_decay,
+            "weight_decay": weight_decay,
+            "initial_accumulator_value": initial_accumulator_value,
+            "eps": eps,
+        }
+        super().__init__(params, lr, learning_rate, 1e-2, options)
+
+    def _make_spec(self, lr_decay, weight_decay, initial_accumulator_value, eps):
+        check_option("Adagrad", "lr_decay", lr_decay)
+        check_option("Adagrad", "weight_decay", weight_decay)
+        check_option("Adagrad", "initial_accumulator_value", initial_accumulator_value)
+        check_option("Adagrad", "eps", eps)
+        return _core.AdagradSpec(lr_decay=lr_decay, weight_decay=weight_decay, eps=eps)
+
+    def _state_fill(self):
+        return {"sum": self._options["initial_accumulator_value"]}
+
+    def _update(self, gradient, weight, total):
+        _core.adagrad(self._spec, self._step_state, gradient, weight, total)

@@ -1,0 +1,352 @@
+"""What all optimizers share: their parameters in flat buffers, the learning rate, saving and loading."""
+
+import math
+from numbers import Real
+
+import numpy as np
+
+from hotloop import _core
+from hotloop.autograd import Tensor
+from hotloop.optim import schedules
+from hotloop.optim.flat import group
+
+
+class Optimizer:
+    """Base of the optimizers; see the subclasses for their arithmetic.
+
+    The first `step()` moves the parameters into one flat buffer, their gradients into another, and each Tensor's data
+    and grad become views there, so that a step is one kernel call. A parameter whose grad is None is skipped and keeps
+    its own count of updates, as in PyTorch.
+
+    A subclass says which arrays it keeps (`_state_fill`), what the kernels take its options as (`_make_spec`), and
+    which kernel to call (`_update`).
+
+    Args:
+        params: one Tensor, several, or None: `bind` gives them later. A number or a schedule in this place is the lr.
+        lr: number, or a function of the number of steps made, such as those of optim.schedules.
+        learning_rate: another name of lr.
+        default_lr: the lr that stands for none given.
+        options: the optimizer's own arguments, by name.
+
+    Raises:
+        ValueError: lr or an option is out of its range, or a parameter comes twice.
+        TypeError: params are not Tensors, or lr is given twice.
+    """
+
+    def __init__(self, params, lr, learning_rate, default_lr, options):
+        if isinstance(params, Real) or _is_schedule(params):
+            given, params = [params], None
+        else:
+            given = []
+        given += [rate for rate in (learning_rate, None if lr == default_lr else lr) if rate is not None]
+        if len(given) > 1:
+            raise TypeError(f"[{self.name}] the learning rate is given twice: {given[0]!r} and {given[1]!r}")
+        self._start(given[0] if given else lr, options)
+        if params is not None:
+            self.bind(params)
+
+    def _start(self, lr, options):
+        self._options = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
+        self._spec = self._make_spec(**self._options)
+        self._step_state = _core.StepState()
+        self._count = 0  # steps made
+        self._tensors = []
+        self._groups = None
+        self._missed = None  # by parameter: steps it was skipped; None where no parameter ever was
+        self.lr = lr
+
+    # -- for subclasses -----------------------------------------------------------------------------------------------
+
+    def _make_spec(self, **options):
+        raise NotImplementedError
+
+    def _state_fill(self):
+        """{name of a state array: value it starts at}, in the order in which _update takes them."""
+        raise NotImplementedError
+
+    def _update(self, gradient, weight, *state):
+        """Calls the kernel on one run of parameters; self._step_state holds the lr and the run's count of updates."""
+        raise NotImplementedError
+
+    # -- parameters ---------------------------------------------------------------------------------------------------
+
+    @property
+    def name(self):
+        """The class' name, as errors and files have it."""
+        return type(self).__name__
+
+    @property
+    def options(self):
+        """The optimizer's own arguments, by name."""
+        return dict(self._options)
+
+    @property
+    def parameters(self):
+        """The Tensors bound, in order."""
+        return list(self._tensors)
+
+    def bind(self, params):
+        """Takes the parameters to update: those bound before keep their state, others start afresh.
+
+        Args:
+            params: one Tensor, or several.
+
+        Raises:
+            TypeError: something else than Tensors.
+            ValueError: none at all, one twice, or the result of an op.
+        """
+        tensors = as_tensors(self.name, params)
+        kept = {}
+        if self._groups is not None:
+            counts = {id(tensor): self._updates_of(number) for number, tensor in enumerate(self._tensors)}
+            states = {id(tensor): state for tensor, state in zip(self._tensors, self._states(), strict=True)}
+            kept = {number: states[id(t)] for number, t in enumerate(tensors) if id(t) in states}
+            self._missed = [self._count - counts.get(id(tensor), 0) for tensor in tensors]
+        elif self._count:
+            self._missed = [self._count] * len(tensors)
+        if self._missed is not None and not any(self._missed):
+            self._missed = None
+        self._tensors = tensors
+        self._groups = None
+        if kept:
+            self._regroup(kept)
+
+    def zero_grad(self):
+        """Forgets the gradients."""
+        for tensor in self._tensors:
+            tensor._grad = None
+
+    def _updates_of(self, number):
+        return self._count - (0 if self._missed is None else self._missed[number])
+
+    # -- the learning rate --------------------------------------------------------------------------------------------
+
+    @property
+    def lr(self):
+        """The learning rate of the next step; may be set to a number or a schedule."""
+        return self._checked_lr(self._lr(self._count)) if callable(self._lr) else self._lr
+
+    @lr.setter
+    def lr(self, value):
+        if _is_schedule(value):
+            self._checked_lr(value(self._count))
+            self._lr = value
+        else:
+            self._lr = self._checked_lr(value)
+
+    learning_rate = lr
+
+    def _checked_lr(self, value):
+        if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= value < math.inf:
+            raise ValueError(f"[{self.name}] lr must be a finite number >= 0 or a schedule, got {value!r}")
+        return float(value)
+
+    # -- a step -------------------------------------------------------------------------------------------------------
+
+    @property
+    def step_count(self):
+        """Steps made so far."""
+        return self._count
+
+    def step(self):
+        """Updates the parameters in place from their gradients.
+
+        Raises:
+            RuntimeError: no parameters were bound.
+            ValueError: a schedule gave a rate that is no finite number >= 0.
+        """
+        state = self._step_state
+        state.lr = self.lr
+        if self._groups is None:
+            self._regroup(None)
+        self._count += 1
+        if self._missed is not None or not self._is_whole():
+            return self._step_by_runs()
+        state.step = self._count
+        for part in self._groups:
+            for arrays in part.whole:
+                self._update(*arrays)
+        for tensor in self._tensors:
+            tensor._version += 1
+        return None
+
+    def _is_whole(self):
+        """True where every parameter lies where it was packed and has a gradient there."""
+        for part in self._groups:
+            for member in part.members:
+                tensor = member.tensor
+                if tensor._grad is not member.slot or tensor._data is not member.data:
+                    return False
+        return True
+
+    def _step_by_runs(self):
+        """The step where some parameters have no gradient or moved, or their counts of updates differ."""
+        if any(
+            m.tensor._data is not m.data or m.tensor._grad_slot is not m.slot for p in self._groups for m in p.members
+        ):
+            self._regroup(dict(enumerate(self._states())))
+        if self._missed is None:
+            self._missed = [0] * len(self._tensors)
+        for part in self._groups:
+            by_count = {}
+            for member in part.members:
+                tensor = member.tensor
+                if tensor._grad is None:
+                    self._missed[member.number] += 1
+                    continue
+                if tensor._grad is not member.slot:
+                    tensor.grad = tensor._grad
+                by_count.setdefault(self._updates_of(member.number), []).append(member)
+                tensor._version += 1
+            for count, members in by_count.items():
+                self._step_state.step = count
+                for arrays in part.runs(members):
+                    self._update(*arrays)
+        if not any(self._missed):
+            self._missed = None
+
+    def _regroup(self, states):
+        if not self._tensors:
+            raise RuntimeError(f"[{self.name}] no parameters: pass them, or call bind(params)")
+        self._groups = group(self._tensors, self._state_fill())
+        if states is not None:
+            self._set_states(states)
+
+    def _states(self):
+        """By parameter: {name: its part of the state array}, views."""
+        states = [None] * len(self._tensors)
+        for part in self._groups:
+            for member in part.members:
+                states[member.number] = {
+                    name: array[member.begin : member.end].reshape(member.data.shape)
+                    for name, array in part.state.items()
+                }
+        return states
+
+    def _set_states(self, states):
+        for number, views in enumerate(self._states()):
+            for name, array in states.get(number, {}).items():
+                views[name][...] = array
+
+    # -- saving -------------------------------------------------------------------------------------------------------
+
+    def config(self):
+        """{"name": ..., "lr": ..., option: value, ...}, for JSON; optim.from_config makes the optimizer again.
+
+        Raises:
+            TypeError: lr is a plain function.
+        """
+        lr = self._lr
+        if callable(lr):
+            if not isinstance(lr, schedules.Schedule):
+                raise TypeError(f"[{self.name}] lr is a plain function and can't be saved: use one of optim.schedules")
+            lr = lr.config()
+        return {"name": self.name, "lr": lr} | self._options
+
+    def state_dict(self):
+        """Everything a later load_state_dict needs to go on as if never interrupted.
+
+        Returns:
+            {"name", "lr", "options", "step", "updates": per parameter, "arrays": {"<number>.<name>": copy}}: all but
+            the arrays fit into JSON. A plain function as lr is not saved; lr is then None.
+        """
+        plain = callable(self._lr) and not isinstance(self._lr, schedules.Schedule)
+        arrays = {}
+        if self._groups is not None:
+            for number, views in enumerate(self._states()):
+                arrays |= {f"{number}.{name}": view.copy() for name, view in views.items()}
+        return {
+            "name": self.name,
+            "lr": None if plain else self.config()["lr"],
+            "options": self.options,
+            "step": self._count,
+            "updates": [self._updates_of(number) for number in range(len(self._tensors))],
+            "arrays": arrays,
+        }
+
+    def load_state_dict(self, state):
+        """Goes on from a state_dict: the parameters bound must be those it was taken with, in the same order.
+
+        Raises:
+            ValueError: it belongs to another optimizer, or to other parameters.
+        """
+        if state["name"] != self.name:
+            raise ValueError(f"[{self.name}] the state belongs to {state['name']}")
+        if len(state["updates"]) != len(self._tensors):
+            raise ValueError(
+                f"[{self.name}] the state is of {len(state['updates'])} parameters, {len(self._tensors)} are bound"
+            )
+        options = {key: tuple(value) if isinstance(value, list) else value for key, value in state["options"].items()}
+        spec = self._make_spec(**options)
+        arrays = {name: np.asarray(array) for name, array in state["arrays"].items()}
+        for name, array in arrays.items():
+            number = int(name.partition(".")[0])
+            if number >= len(self._tensors) or array.shape != self._tensors[number].shape:
+                wanted = self._tensors[number].shape if number < len(self._tensors) else "no such parameter"
+                raise ValueError(f"[{self.name}] state {name} has shape {array.shape}, the parameter: {wanted}")
+        self._options, self._spec = options, spec
+        self._count = int(state["step"])
+        missed = [self._count - int(updates) for updates in state["updates"]]
+        self._missed = missed if any(missed) else None
+        if state["lr"] is not None:
+            self.lr = schedules.from_config(state["lr"]) if isinstance(state["lr"], dict) else state["lr"]
+        self._groups = None
+        if arrays:
+            states = {}
+            for name, array in arrays.items():
+                number, _, key = name.partition(".")
+                states.setdefault(int(number), {})[key] = array
+            self._regroup(states)
+
+    def __getstate__(self):
+        return {"lr": self._lr, "tensors": self._tensors, "state": self.state_dict()}
+
+    def __setstate__(self, saved):
+        self._start(saved["lr"], saved["state"]["options"])
+        self._tensors = saved["tensors"]
+        self.load_state_dict(saved["state"])
+
+    def __repr__(self):
+        options = {"lr": self._lr} | self._options
+        return f"{self.name}({', '.join(f'{key}={value!r}' for key, value in options.items())})"
+
+
+def _is_schedule(value):
+    return callable(value) and not isinstance(value, Tensor) and not hasattr(value, "parameters")
+
+
+def as_tensors(where, params):
+    if isinstance(params, Tensor):
+        params = [params]
+    elif hasattr(params, "parameters"):
+        raise TypeError(f"[{where}] params must be Tensors, got a {type(params).__name__}: pass its parameters()")
+    try:
+        tensors = list(params)
+    except TypeError:
+        raise TypeError(f"[{where}] params must be a Tensor or several, got {type(params).__name__}") from None
+    if not tensors:
+        raise ValueError(f"[{where}] params is empty")
+    seen = {}
+    for number, tensor in enumerate(tensors):
+        if not isinstance(tensor, Tensor):
+            raise TypeError(f"[{where}] params must be Tensors, number {number} is a {type(tensor).__name__}")
+        if tensor._node is not None:
+            raise ValueError(f"[{where}] parameter {number} {tensor.shape} is the result of {tensor._node.name}")
+        if seen.setdefault(id(tensor), number) != number:
+            raise ValueError(f"[{where}] parameters {seen[id(tensor)]} and {number} are the same Tensor {tensor.shape}")
+    return tensors
+
+
+def check_option(where, name, value, low=0.0, below=math.inf):
+    """Raises ValueError unless low <= value < below."""
+    if not isinstance(value, Real) or isinstance(value, bool) or not low <= value < below:
+        limit = f"finite and >= {low:g}" if below == math.inf else f"in [{low:g}, {below:g})"
+        raise ValueError(f"[{where}] {name} must be {limit}, got {value!r}")
+
+
+def check_betas(where, betas):
+    """Raises ValueError unless betas are two numbers in [0, 1)."""
+    if not isinstance(betas, tuple | list) or len(betas) != 2:
+        raise ValueError(f"[{where}] betas must be two numbers, got {betas!r}")
+    for position, beta in enumerate(betas):
+        check_option(where, f"betas[{position}]", beta, below=1.0)

@@ -1,0 +1,41 @@
+"""Clipping of gradients."""
+
+import math
+from numbers import Real
+
+from hotloop import _core
+from hotloop.optim.base import as_tensors
+
+
+def clip_grad_norm(params, max_norm):
+    """Scales all gradients, in place, so that their common norm is at most max_norm.
+
+    g = g * min(1, max_norm / (norm + 1e-6)), norm = sqrt(sum of g^2 over all parameters), as in PyTorch.
+
+    Args:
+        params: one Tensor, or several; those whose grad is None are passed over.
+        max_norm: number >= 0; infinity only measures.
+
+    Returns:
+        The norm before clipping, a float. Where it is NaN, all gradients become NaN.
+
+    Raises:
+        ValueError: max_norm is negative or NaN, or a parameter comes twice.
+        TypeError: params are not Tensors.
+    """
+    if not isinstance(max_norm, Real) or not max_norm >= 0:
+        raise ValueError(f"[clip_grad_norm] max_norm must be >= 0, got {max_norm!r}")
+    gradients = []
+    for tensor in as_tensors("clip_grad_norm", params):
+        gradient = tensor._grad
+        if gradient is None:
+            continue
+        if not (gradient.flags.c_contiguous and gradient.flags.writeable):
+            tensor.grad = gradient
+            gradient = tensor._grad
+        gradients.append(gradient)
+    norm = math.sqrt(_core.square_sum(gradients))
+    factor = max_norm / (norm + 1e-6)
+    if not factor >= 1:  # a NaN is passed on
+        _core.scale(gradients, factor)
+    return norm

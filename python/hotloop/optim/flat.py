@@ -1,0 +1,127 @@
+"""Flat buffers: Tensors of one dtype beside each other in one array, their gradients likewise in a second.
+
+Each Tensor's data and gradient become views, so that one kernel call updates a whole model. A Tensor that was packed
+once stays where it is, whoever uses it next. Every Tensor starts on a cache line; the gaps hold zeros.
+"""
+
+import numpy as np
+
+from hotloop import _core
+
+_LINE = 64  # bytes
+
+
+def _aligned(elements, dtype):
+    line = _LINE // dtype.itemsize
+    return -(-elements // line) * line
+
+
+def _address(array):
+    return array.__array_interface__["data"][0]
+
+
+class Place:
+    """Where a packed Tensor lies: elements [begin, end) of the flat arrays `data` and `grad`."""
+
+    __slots__ = ("begin", "data", "end", "grad")
+
+    def __init__(self, data, grad, begin, end):
+        self.data, self.grad, self.begin, self.end = data, grad, begin, end
+
+
+def place_of(tensor):
+    """The Place of a Tensor, or None where it is not packed (or its data was replaced since)."""
+    array, slot = tensor._data, tensor._grad_slot
+    if slot is None or not isinstance(array.base, np.ndarray) or not isinstance(slot.base, np.ndarray):
+        return None
+    data, grad = array.base, slot.base
+    if data.shape != grad.shape or data.dtype != grad.dtype or array.dtype != data.dtype or array.shape != slot.shape:
+        return None
+    begin = (_address(array) - _address(data)) // data.itemsize
+    if data.ndim != 1 or begin != (_address(slot) - _address(grad)) // grad.itemsize or not array.flags.c_contiguous:
+        return None
+    return Place(data, grad, begin, begin + array.size)
+
+
+def _flat(length, dtype):
+    array = _core.empty((length,), dtype == np.float64)
+    array.fill(0)
+    return array
+
+
+def _pack_one_dtype(tensors, dtype):
+    length = sum(_aligned(tensor.size, dtype) for tensor in tensors)
+    data, grad = _flat(length, dtype), _flat(length, dtype)
+    begin = 0
+    for tensor in tensors:
+        end = begin + tensor.size
+        view, slot = data[begin:end].reshape(tensor.shape), grad[begin:end].reshape(tensor.shape)
+        view[...] = tensor._data
+        tensor._data, tensor._grad_slot = view, slot
+        if tensor._grad is not None:
+            slot[...] = tensor._grad
+            tensor._grad = slot
+        begin += _aligned(tensor.size, dtype)
+
+
+def pack(tensors):
+    """Moves those Tensors that have no Place into new flat arrays, one pair a dtype, in the order given."""
+    loose = [tensor for tensor in tensors if place_of(tensor) is None]
+    for dtype in dict.fromkeys(tensor.dtype for tensor in loose):
+        _pack_one_dtype([tensor for tensor in loose if tensor.dtype == dtype], dtype)
+
+
+class Member:
+    """A Tensor of a Group: its number with the optimizer, its views, and its elements [begin, end) of the Group."""
+
+    __slots__ = ("begin", "data", "end", "number", "slot", "tensor")
+
+    def __init__(self, number, tensor, begin, end):
+        self.number, self.tensor, self.begin, self.end = number, tensor, begin, end
+        self.data, self.slot = tensor._data, tensor._grad_slot
+
+
+class Group:
+    """The Tensors of an optimizer that lie in one pair of flat arrays, and the optimizer's state for them.
+
+    Args:
+        numbered: [(number, Tensor, Place)] with the same flat arrays.
+        state_fill: {name of a state array: value it starts at}.
+    """
+
+    def __init__(self, numbered, state_fill):
+        numbered = sorted(numbered, key=lambda entry: entry[2].begin)
+        first, dtype = numbered[0][2], numbered[0][2].data.dtype
+        low, high = first.begin, numbered[-1][2].end
+        self.data, self.grad = first.data[low:high], first.grad[low:high]
+        self.members = [Member(n, tensor, place.begin - low, place.end - low) for n, tensor, place in numbered]
+        self.state = {name: _flat(high - low, dtype) for name in state_fill}
+        for name, value in state_fill.items():
+            if value != 0:
+                self.state[name].fill(value)
+        self.whole = self.runs(self.members)
+
+    def runs(self, members):
+        """[(gradient, weight, *state)]: views of the longest stretches that hold these members and no others.
+
+        Args:
+            members: some of self.members, in order.
+        """
+        spans = []
+        for member in members:
+            if spans and member.begin == _aligned(spans[-1][1], self.data.dtype):
+                spans[-1][1] = member.end
+            else:
+                spans.append([member.begin, member.end])
+        arrays = (self.grad, self.data, *self.state.values())
+        return [tuple(array[begin:end] for array in arrays) for begin, end in spans if begin < end]
+
+
+def group(tensors, state_fill):
+    """Packs the Tensors and returns their Groups; a Tensor's number is its position."""
+    pack(tensors)
+    numbered = {}
+    for number, tensor in enumerate(tensors):
+        place = place_of(tensor)
+        numbered.setdefault((id(place.data), id(place.grad)), []).append((number, tensor, place))
+    return [Group(entries, state_fill) for entries in numbered.values()]
