@@ -1,7 +1,8 @@
 """Adam and its kin: a running mean of the gradient over the root of a running mean of its square."""
 
 from hotloop import _core
-from hotloop.optim.base import Optimizer, check_betas, check_option
+from hotloop.optim.base import Optimizer
+from hotloop.optim.checks import check_betas, check_option
 
 
 class Adam(Optimizer):
@@ -50,8 +51,8 @@ class Adam(Optimizer):
             amsgrad=bool(amsgrad),
         )
 
-    def _state_fill(self):
-        return {"m": 0.0, "v": 0.0} | ({"v_max": 0.0} if self._options["amsgrad"] else {})
+    def _state_fill(self, options):
+        return {"m": 0.0, "v": 0.0} | ({"v_max": 0.0} if options["amsgrad"] else {})
 
     def _update(self, gradient, weight, *state):
         _core.adam(self._spec, self._step_state, gradient, weight, *state)
@@ -123,7 +124,7 @@ class Nadam(Optimizer):
             beta1=betas[0], beta2=betas[1], eps=eps, weight_decay=weight_decay, momentum_decay=momentum_decay
         )
 
-    def _state_fill(self):
+    def _state_fill(self, options):
         return {"m": 0.0, "v": 0.0}
 
     def _mu_product(self, step):

@@ -1,7 +1,8 @@
 """RMSprop and Adagrad: the gradient over the root of what its square was like."""
 
 from hotloop import _core
-from hotloop.optim.base import Optimizer, check_option
+from hotloop.optim.base import Optimizer
+from hotloop.optim.checks import check_option
 
 
 class RMSprop(Optimizer):
@@ -46,9 +47,9 @@ class RMSprop(Optimizer):
             alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum, centered=bool(centered)
         )
 
-    def _state_fill(self):
-        mean = {"mean": 0.0} if self._options["centered"] else {}
-        velocity = {"velocity": 0.0} if self._options["momentum"] else {}
+    def _state_fill(self, options):
+        mean = {"mean": 0.0} if options["centered"] else {}
+        velocity = {"velocity": 0.0} if options["momentum"] else {}
         return {"v": 0.0} | mean | velocity
 
     def _update(self, gradient, weight, v, *rest):
@@ -99,8 +100,8 @@ class Adagrad(Optimizer):
         check_option("Adagrad", "eps", eps)
         return _core.AdagradSpec(lr_decay=lr_decay, weight_decay=weight_decay, eps=eps)
 
-    def _state_fill(self):
-        return {"sum": self._options["initial_accumulator_value"]}
+    def _state_fill(self, options):
+        return {"sum": options["initial_accumulator_value"]}
 
     def _update(self, gradient, weight, total):
         _core.adagrad(self._spec, self._step_state, gradient, weight, total)

@@ -8,6 +8,7 @@ import numpy as np
 from hotloop import _core
 from hotloop.autograd import Tensor
 from hotloop.optim import schedules
+from hotloop.optim.checks import as_tensors
 from hotloop.optim.flat import group
 
 
@@ -46,7 +47,7 @@ class Optimizer:
             self.bind(params)
 
     def _start(self, lr, options):
-        self._options = {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
+        self._options = _as_options(options)
         self._spec = self._make_spec(**self._options)
         self._step_state = _core.StepState()
         self._count = 0  # steps made
@@ -60,7 +61,7 @@ class Optimizer:
     def _make_spec(self, **options):
         raise NotImplementedError
 
-    def _state_fill(self):
+    def _state_fill(self, options):
         """{name of a state array: value it starts at}, in the order in which _update takes them."""
         raise NotImplementedError
 
@@ -181,9 +182,7 @@ class Optimizer:
 
     def _step_by_runs(self):
         """The step where some parameters have no gradient or moved, or their counts of updates differ."""
-        if any(
-            m.tensor._data is not m.data or m.tensor._grad_slot is not m.slot for p in self._groups for m in p.members
-        ):
+        if not all(member.stays() for part in self._groups for member in part.members):
             self._regroup(dict(enumerate(self._states())))
         if self._missed is None:
             self._missed = [0] * len(self._tensors)
@@ -208,7 +207,7 @@ class Optimizer:
     def _regroup(self, states):
         if not self._tensors:
             raise RuntimeError(f"[{self.name}] no parameters: pass them, or call bind(params)")
-        self._groups = group(self._tensors, self._state_fill())
+        self._groups = group(self._tensors, self._state_fill(self._options))
         if states is not None:
             self._set_states(states)
 
@@ -276,14 +275,9 @@ class Optimizer:
             raise ValueError(
                 f"[{self.name}] the state is of {len(state['updates'])} parameters, {len(self._tensors)} are bound"
             )
-        options = {key: tuple(value) if isinstance(value, list) else value for key, value in state["options"].items()}
+        options = _as_options(state["options"])
         spec = self._make_spec(**options)
-        arrays = {name: np.asarray(array) for name, array in state["arrays"].items()}
-        for name, array in arrays.items():
-            number = int(name.partition(".")[0])
-            if number >= len(self._tensors) or array.shape != self._tensors[number].shape:
-                wanted = self._tensors[number].shape if number < len(self._tensors) else "no such parameter"
-                raise ValueError(f"[{self.name}] state {name} has shape {array.shape}, the parameter: {wanted}")
+        states = self._states_from(state["arrays"], self._state_fill(options))
         self._options, self._spec = options, spec
         self._count = int(state["step"])
         missed = [self._count - int(updates) for updates in state["updates"]]
@@ -291,12 +285,22 @@ class Optimizer:
         if state["lr"] is not None:
             self.lr = schedules.from_config(state["lr"]) if isinstance(state["lr"], dict) else state["lr"]
         self._groups = None
-        if arrays:
-            states = {}
-            for name, array in arrays.items():
-                number, _, key = name.partition(".")
-                states.setdefault(int(number), {})[key] = array
+        if states:
             self._regroup(states)
+
+    def _states_from(self, arrays, names):
+        """{"<number>.<name>": array} as {number: {name: array}}, checked against the parameters and the names."""
+        states = {}
+        for key, array in arrays.items():
+            number, _, name = key.partition(".")
+            known = number.isdecimal() and int(number) < len(self._tensors) and name in names
+            if not known:
+                raise ValueError(f"[{self.name}] unknown state {key}")
+            tensor = self._tensors[int(number)]
+            if np.shape(array) != tensor.shape:
+                raise ValueError(f"[{self.name}] state {key} has shape {np.shape(array)}, its parameter {tensor.shape}")
+            states.setdefault(int(number), {})[name] = array
+        return states
 
     def __getstate__(self):
         return {"lr": self._lr, "tensors": self._tensors, "state": self.state_dict()}
@@ -311,42 +315,10 @@ class Optimizer:
         return f"{self.name}({', '.join(f'{key}={value!r}' for key, value in options.items())})"
 
 
+def _as_options(options):
+    """Options as given or as JSON has them, where a pair came back as a list."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
+
+
 def _is_schedule(value):
     return callable(value) and not isinstance(value, Tensor) and not hasattr(value, "parameters")
-
-
-def as_tensors(where, params):
-    if isinstance(params, Tensor):
-        params = [params]
-    elif hasattr(params, "parameters"):
-        raise TypeError(f"[{where}] params must be Tensors, got a {type(params).__name__}: pass its parameters()")
-    try:
-        tensors = list(params)
-    except TypeError:
-        raise TypeError(f"[{where}] params must be a Tensor or several, got {type(params).__name__}") from None
-    if not tensors:
-        raise ValueError(f"[{where}] params is empty")
-    seen = {}
-    for number, tensor in enumerate(tensors):
-        if not isinstance(tensor, Tensor):
-            raise TypeError(f"[{where}] params must be Tensors, number {number} is a {type(tensor).__name__}")
-        if tensor._node is not None:
-            raise ValueError(f"[{where}] parameter {number} {tensor.shape} is the result of {tensor._node.name}")
-        if seen.setdefault(id(tensor), number) != number:
-            raise ValueError(f"[{where}] parameters {seen[id(tensor)]} and {number} are the same Tensor {tensor.shape}")
-    return tensors
-
-
-def check_option(where, name, value, low=0.0, below=math.inf):
-    """Raises ValueError unless low <= value < below."""
-    if not isinstance(value, Real) or isinstance(value, bool) or not low <= value < below:
-        limit = f"finite and >= {low:g}" if below == math.inf else f"in [{low:g}, {below:g})"
-        raise ValueError(f"[{where}] {name} must be {limit}, got {value!r}")
-
-
-def check_betas(where, betas):
-    """Raises ValueError unless betas are two numbers in [0, 1)."""
-    if not isinstance(betas, tuple | list) or len(betas) != 2:
-        raise ValueError(f"[{where}] betas must be two numbers, got {betas!r}")
-    for position, beta in enumerate(betas):
-        check_option(where, f"betas[{position}]", beta, below=1.0)

@@ -4,7 +4,7 @@ import math
 from numbers import Real
 
 from hotloop import _core
-from hotloop.optim.base import as_tensors
+from hotloop.optim.checks import as_tensors
 
 
 def clip_grad_norm(params, max_norm):

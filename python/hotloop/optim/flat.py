@@ -80,6 +80,10 @@ class Member:
         self.number, self.tensor, self.begin, self.end = number, tensor, begin, end
         self.data, self.slot = tensor._data, tensor._grad_slot
 
+    def stays(self):
+        """True where nobody gave the Tensor other arrays since."""
+        return self.tensor._data is self.data and self.tensor._grad_slot is self.slot
+
 
 class Group:
     """The Tensors of an optimizer that lie in one pair of flat arrays, and the optimizer's state for them.

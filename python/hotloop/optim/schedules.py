@@ -53,7 +53,7 @@ class Schedule:
 
 def from_config(config):
     """The schedule that a config() describes."""
-    options = dict(config)
+    options = {key: from_config(value) if isinstance(value, dict) else value for key, value in config.items()}
     return choose("schedules", "schedule", options.pop("name", None), _table)(**options)
 
 

@@ -1,7 +1,8 @@
 """Stochastic gradient descent, and Lion."""
 
 from hotloop import _core
-from hotloop.optim.base import Optimizer, check_betas, check_option
+from hotloop.optim.base import Optimizer
+from hotloop.optim.checks import check_betas, check_option
 
 
 class SGD(Optimizer):
@@ -42,8 +43,8 @@ class SGD(Optimizer):
             raise ValueError(f"[SGD] nesterov wants momentum > 0 and dampening 0, got {momentum} and {dampening}")
         return _core.SgdSpec(momentum=momentum, dampening=dampening, weight_decay=weight_decay, nesterov=bool(nesterov))
 
-    def _state_fill(self):
-        return {"velocity": 0.0} if self._options["momentum"] else {}
+    def _state_fill(self, options):
+        return {"velocity": 0.0} if options["momentum"] else {}
 
     def _update(self, gradient, weight, *velocity):
         _core.sgd(self._spec, self._step_state, gradient, weight, *velocity)
@@ -70,7 +71,7 @@ class Lion(Optimizer):
         check_option("Lion", "weight_decay", weight_decay)
         return _core.LionSpec(beta1=betas[0], beta2=betas[1], weight_decay=weight_decay)
 
-    def _state_fill(self):
+    def _state_fill(self, options):
         return {"m": 0.0}
 
     def _update(self, gradient, weight, m):
