@@ -100,10 +100,18 @@ void accumulate(py::handle x_in, py::handle y_in) {
   });
 }
 
+// The array itself where it is contiguous, else a copy that all threads make.
+py::object contiguous(py::handle x_in) {
+  constexpr const char* op = "contiguous";
+  const Argument x_arg{"x", x_in};
+  return as_operand(op, x_arg, common_dtype(op, {x_arg})).object();
+}
+
 const Family family([](py::module_& m) {
   export_names(m, "unary_ops", {HL_UNARY_OPS(HL_NAME)});
   export_names(m, "binary_ops", {HL_BINARY_OPS(HL_NAME)});
   export_names(m, "compare_ops", {HL_COMPARE_OPS(HL_NAME)});
+  m.def("contiguous", &contiguous, py::arg("x"));
   m.def("unary", &unary, py::arg("x"), py::arg("kind"), py::arg("out") = py::none());
   m.def("binary", &binary, py::arg("a"), py::arg("b"), py::arg("kind"), py::arg("out") = py::none());
   m.def("compare", &compare, py::arg("a"), py::arg("b"), py::arg("kind"));

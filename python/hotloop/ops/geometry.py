@@ -7,6 +7,7 @@ from functools import lru_cache
 
 import numpy as np
 
+from hotloop import _core
 from hotloop.autograd import data, record
 from hotloop.names import choose
 
@@ -133,13 +134,13 @@ def _transposed(x, axes, out=None):
     """x with its axes in another order, contiguous, on the tape; written to out where one is given."""
     view = data(x).transpose(axes)
     if out is None:
-        y = np.ascontiguousarray(view)
+        y = _core.contiguous(view)
     else:
         y = out
         y[...] = view
 
     def backward(dy, need):
-        return (np.ascontiguousarray(dy.transpose(np.argsort(axes))),)
+        return (_core.contiguous(dy.transpose(np.argsort(axes))),)
 
     return record("transpose", y, (x,), backward)
 
