@@ -249,14 +249,17 @@ class Optimizer:
             {"name", "lr", "options", "step", "updates": per parameter, "arrays": {"<number>.<name>": copy}}: all but
             the arrays fit into JSON. A plain function as lr is not saved; lr is then None.
         """
-        plain = callable(self._lr) and not isinstance(self._lr, schedules.Schedule)
+        try:
+            lr = self.config()["lr"]
+        except TypeError:
+            lr = None
         arrays = {}
         if self._groups is not None:
             for number, views in enumerate(self._states()):
                 arrays |= {f"{number}.{name}": view.copy() for name, view in views.items()}
         return {
             "name": self.name,
-            "lr": None if plain else self.config()["lr"],
+            "lr": lr,
             "options": self.options,
             "step": self._count,
             "updates": [self._updates_of(number) for number in range(len(self._tensors))],
