@@ -372,8 +372,8 @@ def cross_entropies():
         "ignore-class": (partial(_labels, ignored=2), {"ignore_index": 2}),
         "sample-weight": (_labels, {"sample_weight": _row_weight}),
         "everything": (
-            partial(_labels, ignored=1),
-            {"label_smoothing": 0.2, "class_weight": _class_weight, "ignore_index": 1, "sample_weight": _row_weight},
+            partial(_labels, ignored=3),
+            {"label_smoothing": 0.2, "class_weight": _class_weight, "ignore_index": 3, "sample_weight": _row_weight},
         ),
         "soft": (_probabilities, {}),
         "soft-weights": (

@@ -53,7 +53,7 @@ py::tuple softmax_cross_entropy(py::handle logits_in, py::handle labels_in, bool
   constexpr const char* op = "softmax_cross_entropy";
   const Argument logits_arg{"logits", logits_in}, labels_arg{"labels", labels_in},
       class_weight_arg{"class_weight", class_weight_in}, sample_weight_arg{"sample_weight", sample_weight_in};
-  const Dtype dtype = common_dtype(op, {logits_arg});
+  const Dtype dtype = probabilities ? common_dtype(op, {logits_arg, labels_arg}) : common_dtype(op, {logits_arg});
   const Array logits = as_array(op, logits_arg, dtype);
   if (logits.rank() == 0 || logits[logits.rank() - 1] == 0) {
     value_error(op, text("logits ", logits.shape(), " have no classes; they want shape (..., classes)"));
