@@ -33,6 +33,7 @@ class Case:
         depth: (*shapes) -> number of terms in the longest sum, forward or backward.
         scale: the least magnitude that rounding errors are relative to; the largest value's otherwise.
         inf: whether infinities give what the reference gives.
+        call: how to pass the arguments to the op, where it takes them otherwise: (op, *args, **options) -> its results.
     """
 
     op: str
@@ -46,13 +47,15 @@ class Case:
     depth: Callable = lambda *shapes: 1
     scale: float = 0.0
     inf: bool = True
+    call: Callable = None
 
     def __str__(self):
         return f"{self.op}-{self.label}" if self.label else self.op
 
     @property
     def function(self):
-        return getattr(hl, self.op)
+        op = getattr(hl, self.op)
+        return op if self.call is None else partial(self.call, op)
 
     def arguments(self, shapes):
         """Positional arguments and options of one run: the same at every call."""
@@ -102,6 +105,95 @@ def activations():
     yield elementwise("gelu", ref.gelu, "tanh", make=away(), options={"approximate": "tanh"}, inf=False)
 
 
+def positive(rng, *shapes):
+    return [single(rng.uniform(0.1, 4.0, shape)) for shape in shapes]
+
+
+def unaries():
+    makers = {
+        "negative": normal,
+        "exp": away(),
+        "log": positive,
+        "sqrt": positive,
+        "abs": away(0),
+        "square": normal,
+        "sign": away(0),
+        "reciprocal": away(0),
+        "sin": away(low=-20.0, high=20.0),
+        "cos": away(low=-20.0, high=20.0),
+    }
+    for op, make in makers.items():
+        yield elementwise(op, getattr(np, op), make=make)
+
+
+def _apart(rng, *shapes):
+    """Operands of which no two elements are equal, nor a divisor near 0."""
+    a, b = distinct(rng, (math.prod(shapes[0]),)), distinct(rng, (math.prod(shapes[1]),))
+    return [a[0].reshape(shapes[0]), single(b[0] * 0.75 + 1e-3).reshape(shapes[1])]
+
+
+PAIRS = (
+    ((3, 5), (3, 5)),
+    ((3, 5), (5,)),
+    ((5,), (3, 1)),
+    ((2, 1, 7), (3, 1)),
+    ((4, 33), (4, 1)),
+    ((), (4,)),
+    ((1,), (1,)),
+    ((), ()),
+    ((0, 3), (3,)),
+    ((2, 1), (1, 0)),
+)
+LARGE_PAIRS = {
+    "": ((50, 1003), (50, 1003)),
+    "row": ((50, 1003), (1003,)),
+    "column": ((1003, 1), (1003, 50)),
+    "short-row": ((6000, 10), (10,)),
+    "short-column": ((6000, 10), (6000, 1)),
+    "outer": ((300, 1), (1, 300)),
+    "middle": ((40, 1, 60), (40, 30, 1)),
+    "number": ((), (50, 1003)),
+}
+
+
+def binaries():
+    makers = dict.fromkeys(("add", "subtract", "multiply", "divide", "maximum", "minimum"), _apart)
+    for op, make in (makers | {"power": positive}).items():
+        for label, large in LARGE_PAIRS.items():
+            yield Case(
+                op=op,
+                label=label,
+                reference=getattr(np, op),
+                sizes=PAIRS if not label else PAIRS[:1],
+                large=large,
+                make=make,
+                grad=(0, 1),
+                depth=lambda a, b: max(math.prod(a), math.prod(b)),
+                scale=1.0,
+            )
+    for exponent in (0, 1, 2, 3, 8, 9, -1, -2, 0.5, 1.7):
+
+        def make(rng, shape, exponent=exponent):
+            return [*positive(rng, shape), exponent]
+
+        yield elementwise("power", np.power, f"{exponent}", make=make)
+
+
+def choices():
+    def make(rng, *shapes):
+        return [rng.random(shapes[0]) < 0.5, *normal(rng, *shapes[1:])]
+
+    yield Case(
+        op="where",
+        reference=np.where,
+        sizes=(((3, 5), (3, 5), (3, 5)), ((5,), (3, 1), ()), ((0, 3), (3,), (1,))),
+        large=((50, 1003), (1003,), (50, 1)),
+        make=make,
+        grad=(1, 2),
+        depth=lambda *shapes: 50 * 1003,
+    )
+
+
 AXIS_SIZES = (((3, 5),), ((1, 1),), ((4, 17),), ((2, 9, 33),), ((7,),))
 
 
@@ -117,6 +209,60 @@ def softmaxes():
         yield Case(**common, label="middle-axis", sizes=middle, large=((40, 30, 40),), options={"axis": 1})
         wide = partial(spread, factor=80.0)
         yield Case(**common, label="far-apart", sizes=(((3, 5),), ((2, 40),)), large=((700, 60),), make=wide)
+
+
+def reductions():
+    axes = {
+        "all": (None, (((3, 5),), ((7,),), ((),), ((1, 1),), ((2, 3, 33),)), (50, 2003)),
+        "last": (-1, (((3, 5),), ((4, 17),), ((2, 9, 133),), ((6, 1),), ((1, 600),), ((0, 5),)), (300, 333)),
+        "last-long": (1, (((3, 5),),), (3, 60001)),
+        "first": (0, (((3, 5),), ((4, 17),), ((40, 9, 3),), ((1, 6),), ((600, 1),), ((5, 0),)), (6001, 32)),
+        "first-narrow": (0, (((3, 5),),), (20003, 3)),
+        "first-wide": (0, (((3, 5),),), (33, 3001)),
+        "middle": (1, (((2, 4, 3),), ((3, 17, 9),), ((2, 5, 0),)), (40, 30, 50)),
+        "outside": ((0, 2), (((2, 4, 3),), ((3, 1, 9),)), (30, 40, 50)),
+        "kept": ((-1, 0), (((2, 4, 3, 5),),), (7, 20, 30, 11)),
+        "none": ((), (((3, 5),),), (50, 1003)),
+    }
+    for op in ("sum", "mean", "max", "min"):
+        for label, (axis, sizes, large) in axes.items():
+            yield Case(
+                op=op,
+                label=label,
+                reference=getattr(np, op),
+                sizes=sizes,
+                large=(large,),
+                make=distinct,
+                options={"axis": axis, "keepdims": label == "kept"},
+                depth=lambda shape: math.prod(shape),
+                scale=1.0,
+            )
+
+
+def shapes():
+    def joined(op, *arrays, **options):
+        return op(arrays, **options)
+
+    yield elementwise("reshape", lambda x, shape: np.reshape(x, shape), make=lambda rng, s: [*normal(rng, s), -1])
+    volumes = (((2, 4, 3),), ((3, 17, 9),), ((1, 1, 5),), ((2, 0, 3),))
+    for label, axes in {"": None, "last-two": (0, 2, 1), "rotated": (2, -3, 1)}.items():
+        options = {"axes": axes}
+        yield Case(
+            op="transpose", label=label, reference=np.transpose, sizes=volumes, large=((30, 40, 50),), options=options
+        )
+    for op in ("concatenate", "stack"):
+        for axis in (0, 1, -1):
+            more = [((2, 0, 3),) * 2] + [((2, 3, 1), (2, 3, 4))] * (op == "concatenate" and axis == -1)
+            yield Case(
+                op=op,
+                label=f"axis{axis}",
+                reference=lambda *arrays, axis, op=op: getattr(np, op)(arrays, axis),
+                sizes=(((2, 4, 3),) * 3, *more),
+                large=((30, 40, 50),) * 2,
+                options={"axis": axis},
+                grad=(0, 1),
+                call=joined,
+            )
 
 
 def dropouts():
@@ -437,7 +583,12 @@ def pointwise_losses():
 
 ROWS = [
     *activations(),
+    *unaries(),
+    *binaries(),
+    *choices(),
     *softmaxes(),
+    *reductions(),
+    *shapes(),
     *dropouts(),
     *matmuls(),
     *linears(),

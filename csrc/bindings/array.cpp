@@ -1,5 +1,6 @@
 #include "bindings/array.h"
 
+#include <cstring>
 #include <limits>
 
 #include "runtime/memory.h"
@@ -34,18 +35,35 @@ bool is_real(const py::array& array) {
   return (kind == 'f' && array.itemsize() <= 8) || kind == 'i' || kind == 'u' || kind == 'b';
 }
 
-py::array allocate(const char* op, const py::dtype& dtype, const Shape& shape) {
+void release_block(PyObject* capsule) { pool_release(PyCapsule_GetPointer(capsule, nullptr)); }
+
+// Small arrays are made by the million: this goes to NumPy's C API without the copies of py::array's constructor.
+py::array allocate(const char* op, py::dtype dtype, const Shape& shape) {
   const int64_t size = checked_size(op, shape);
   void* block = pool_allocate(static_cast<std::size_t>(size) * static_cast<std::size_t>(dtype.itemsize()));
-  const py::capsule owner(block, [](void* data) { pool_release(data); });
-  return py::array(dtype, shape, block, owner);
+  auto owner = py::reinterpret_steal<py::object>(PyCapsule_New(block, nullptr, release_block));
+  if (!owner) {
+    pool_release(block);
+    throw py::error_already_set();
+  }
+  const auto& numpy = py::detail::npy_api::get();
+  constexpr int flags = py::array::c_style | kAligned | py::detail::npy_api::NPY_ARRAY_WRITEABLE_;
+  auto array = py::reinterpret_steal<py::array>(
+      numpy.PyArray_NewFromDescr_(numpy.PyArray_Type_, dtype.release().ptr(), static_cast<int>(shape.size()),
+                                  reinterpret_cast<const Py_intptr_t*>(shape.data()), nullptr, block, flags, nullptr));
+  if (!array || numpy.PyArray_SetBaseObject_(array.ptr(), owner.release().ptr()) < 0) throw py::error_already_set();
+  return array;
 }
 
-// True where a kernel can read the array as it lies, given its strides.
+// True where a kernel can read the elements as they are: of type T, native, aligned.
 template <class T>
-bool readable_with_strides(const py::array& array) {
-  if (!py::isinstance<py::array_t<T>>(array) || (array.flags() & kAligned) == 0 || array.ndim() > kMaxRank)
-    return false;
+bool readable(const py::array& array) {
+  const py::dtype dtype = array.dtype();
+  return dtype.num() == py::dtype::num_of<T>() && dtype.byteorder() == '=' && (array.flags() & kAligned) != 0 &&
+         array.ndim() <= kMaxRank;
+}
+
+bool whole_strides(const py::array& array) {
   for (py::ssize_t axis = 0; axis < array.ndim(); ++axis) {
     if (array.strides(axis) % array.itemsize() != 0) return false;
   }
@@ -68,8 +86,9 @@ Array contiguous_copy(const char* op, const py::array& array) {
 template <class T>
 Array convert(const char* op, const Argument& argument, const py::array& array) {
   if constexpr (std::is_floating_point_v<T>) {
-    if ((array.flags() & py::array::c_style) == 0 && readable_with_strides<T>(array)) {
-      return contiguous_copy<T>(op, array);
+    if (readable<T>(array)) {
+      if ((array.flags() & py::array::c_style) != 0) return Array(array);
+      if (whole_strides(array)) return contiguous_copy<T>(op, array);
     }
   }
   auto converted = Contiguous<T>::ensure(array);
@@ -110,6 +129,15 @@ Array::Array(const py::array& array)
       size_(array.size()),
       data_(const_cast<void*>(array.data())) {}
 
+Array::Array(double number, Dtype dtype) : size_(1), is_number_(true) {
+  if (dtype == Dtype::float32) {
+    const auto single = static_cast<float>(number);
+    std::memcpy(number_, &single, sizeof(single));
+  } else {
+    std::memcpy(number_, &number, sizeof(number));
+  }
+}
+
 Dtype common_dtype(const char* op, std::initializer_list<Argument> arguments) {
   Dtype result = Dtype::float32;
   for (const Argument& argument : arguments) {
@@ -130,6 +158,11 @@ Array as_array(const char* op, const Argument& argument, Dtype dtype) {
 
 Array as_operand(const char* op, const Argument& argument, Dtype dtype) {
   if (argument.value.is_none()) type_error(op, text(argument.name, " must be an array, got None"));
+  if (is_python_number(argument.value)) {
+    const double number = PyFloat_AsDouble(argument.value.ptr());
+    if (number == -1.0 && PyErr_Occurred() != nullptr) throw py::error_already_set();
+    return Array(number, dtype);
+  }
   return as_array(op, argument, dtype);
 }
 

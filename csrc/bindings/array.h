@@ -5,6 +5,7 @@
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
 
+#include <cstddef>
 #include <initializer_list>
 #include <string>
 #include <vector>
@@ -46,8 +47,10 @@ class Array {
  public:
   Array() = default;
   explicit Array(const py::array& array);
+  /// A Python number, kept in here as an array of shape ().
+  Array(double number, Dtype dtype);
 
-  explicit operator bool() const { return static_cast<bool>(array_); }
+  explicit operator bool() const { return is_number_ || static_cast<bool>(array_); }
   const Shape& shape() const { return shape_; }
   int rank() const { return static_cast<int>(shape_.size()); }
   int64_t size() const { return size_; }
@@ -57,7 +60,7 @@ class Array {
   /// Its data, or nullptr for an argument that was None.
   template <class T>
   T* data() const {
-    return static_cast<T*>(data_);
+    return static_cast<T*>(is_number_ ? static_cast<void*>(const_cast<std::byte*>(number_)) : data_);
   }
 
  private:
@@ -65,6 +68,8 @@ class Array {
   Shape shape_;
   int64_t size_ = 0;
   void* data_ = nullptr;
+  bool is_number_ = false;
+  alignas(double) std::byte number_[sizeof(double)] = {};
 };
 
 /// An argument as it came, with the name errors call it by.
@@ -79,7 +84,7 @@ Dtype common_dtype(const char* op, std::initializer_list<Argument> arguments);
 
 /// The argument as an Array of the dtype; None gives an empty Array. Copies only where it must.
 Array as_array(const char* op, const Argument& argument, Dtype dtype);
-/// The same where None is not allowed: it raises TypeError.
+/// The same where None is not allowed: it raises TypeError. A Python number has no object().
 Array as_operand(const char* op, const Argument& argument, Dtype dtype);
 /// Integer argument (labels, indices) as int64; refuses floating dtypes.
 Array as_int64(const char* op, const Argument& argument);

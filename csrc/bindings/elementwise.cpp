@@ -87,6 +87,20 @@ py::object compare(py::handle a_in, py::handle b_in, int kind) {
   return y.object();
 }
 
+/// The arrays in the dtype they meet in.
+py::list as_floats(const std::string& op, const py::sequence& arrays) {
+  Dtype dtype = Dtype::float32;
+  for (const py::handle array : arrays) {
+    if (common_dtype(op.c_str(), {{"array", array}}) == Dtype::float64) dtype = Dtype::float64;
+  }
+  py::list result;
+  for (const py::handle array : arrays) {
+    if (array.is_none()) type_error(op, "array must be an array, got None");
+    result.append(as_array(op.c_str(), {"array", array}, dtype).object());
+  }
+  return result;
+}
+
 void accumulate(py::handle x_in, py::handle y_in) {
   constexpr const char* op = "accumulate";
   const Argument x_arg{"x", x_in}, y_arg{"y", y_in};
@@ -115,6 +129,7 @@ const Family family([](py::module_& m) {
   m.def("unary", &unary, py::arg("x"), py::arg("kind"), py::arg("out") = py::none());
   m.def("binary", &binary, py::arg("a"), py::arg("b"), py::arg("kind"), py::arg("out") = py::none());
   m.def("compare", &compare, py::arg("a"), py::arg("b"), py::arg("kind"));
+  m.def("as_floats", &as_floats, py::arg("op"), py::arg("arrays"));
   m.def("accumulate", &accumulate, py::arg("x"), py::arg("y"));
 });
 

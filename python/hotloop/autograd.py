@@ -2,8 +2,13 @@
 
 The tape knows no op. An op computes its result on plain arrays and calls `record` with a closure that turns the
 gradient of the result into the gradients of its inputs; what backward needs is visibly captured there.
+
+A recorded op is a _Node. Nodes point at the nodes of their inputs, or at the Tensors that no op made (leaves), never at
+the arrays in between: those live as long as a closure or the caller holds them.
 """
 
+import itertools
+import operator
 import threading
 from contextlib import ContextDecorator
 
@@ -11,23 +16,27 @@ import numpy as np
 
 from hotloop import _core
 
+_ADD = _core.binary_ops["add"]
+
 
 class _State(threading.local):
-    grad_enabled = True
+    def __init__(self):
+        self.grad_enabled = True
+        self.outside = []  # grad_enabled before each no_grad() of this thread that is still open
 
 
 _state = _State()
 
 
 class no_grad(ContextDecorator):
-    """Context manager and decorator under which ops record nothing."""
+    """Context manager and decorator under which ops record nothing, in the thread that enters it."""
 
     def __enter__(self):
-        self._previous = _state.grad_enabled
+        _state.outside.append(_state.grad_enabled)
         _state.grad_enabled = False
 
     def __exit__(self, *_):
-        _state.grad_enabled = self._previous
+        _state.grad_enabled = _state.outside.pop()
 
 
 def is_grad_enabled():
@@ -35,24 +44,54 @@ def is_grad_enabled():
     return _state.grad_enabled
 
 
+_numbers = itertools.count()
+
+
 class _Node:
-    """One recorded op: its inputs, the closure over what backward needs, and the inputs' versions at that time."""
+    """One recorded op.
 
-    __slots__ = ("backward", "inputs", "name", "versions")
+    `edges[i]` is where the gradient of input i goes: a node, a leaf Tensor, or None. `number` grows with every op, so
+    that sorting by it puts each op behind those it depends on.
+    """
 
-    def __init__(self, name, inputs, backward):
+    __slots__ = ("backward", "edges", "name", "need", "number", "versions")
+
+    def __init__(self, name, inputs, output, backward):
+        edges, versions = [], [(output._versions, output._versions[0])]
+        for x in inputs:
+            edge = None
+            if isinstance(x, Tensor):
+                if x.requires_grad:
+                    edge = x if x._node is None else x._node
+                versions.append((x._versions, x._versions[0]))
+            edges.append(edge)
+        self.number = next(_numbers)
         self.name = name
-        self.inputs = inputs
+        self.edges = edges
+        self.need = tuple([edge is not None for edge in edges])
         self.backward = backward
-        self.versions = tuple(x._version if isinstance(x, Tensor) else 0 for x in inputs)
+        self.versions = versions
 
-    def check_versions(self):
-        for x, version in zip(self.inputs, self.versions, strict=True):
-            if isinstance(x, Tensor) and x._version != version:
+    def check(self):
+        """Raises RuntimeError where the op can't be differentiated any more."""
+        if self.backward is None:
+            raise RuntimeError(
+                f"[backward] the tape was freed at {self.name} by an earlier backward(): run the forward pass again, "
+                "or pass retain_graph=True to the first call"
+            )
+        for i, (cell, version) in enumerate(self.versions):
+            if cell[0] != version:
+                what = f"input {i} of {self.name}" if i > 0 else f"the result of {self.name}"
                 raise RuntimeError(
-                    f"[backward] an input {x.shape} of {self.name} was changed in place after the op used it "
-                    f"(version {version} then, {x._version} now); run the forward pass again"
+                    f"[backward] {what} was changed in place after the op ran (version {version} then, {cell[0]} now): "
+                    "run the forward pass again"
                 )
+
+    def free(self):
+        """Lets go of what backward needed."""
+        self.backward = None
+        self.edges = ()
+        self.versions = ()
 
 
 def record(name, result, inputs, backward):
@@ -63,22 +102,36 @@ def record(name, result, inputs, backward):
         result: ndarray, the op's result.
         inputs: the op's differentiable arguments as they came: Tensors, arrays, numbers or None.
         backward: (dy, need) -> gradients, one per input; `need[i]` says whether input i wants one, None is no gradient.
+            dy must stay as it is. The tape adds into the arrays it is given, so each must be new; dy itself, or a view
+            of an array that the op keeps, is copied first.
 
     Returns:
         `result` itself where no input is a Tensor, else a Tensor.
     """
-    wants = False
-    any_tensor = False
+    wants = any_tensor = False
     for x in inputs:
         if isinstance(x, Tensor):
             any_tensor = True
-            wants = wants or x.requires_grad
+            if x.requires_grad:
+                wants = True
     if not any_tensor:
         return result
     y = Tensor._wrap(result)
     if wants and _state.grad_enabled:
         y.requires_grad = True
-        y._node = _Node(name, tuple(inputs), backward)
+        y._node = _Node(name, inputs, y, backward)
+    return y
+
+
+def record_view(name, result, x, backward):
+    """As `record`, for an op of one input whose result may be a view of it: both then change in place together."""
+    if not isinstance(x, Tensor):
+        return result
+    y = Tensor._wrap(result)
+    y._versions = x._versions
+    if x.requires_grad and _state.grad_enabled:
+        y.requires_grad = True
+        y._node = _Node(name, (x,), y, backward)
     return y
 
 
@@ -91,35 +144,38 @@ class Tensor:
     """An array with a gradient and a place on the tape.
 
     Args:
-        data: array-like; float32 and float64 stay, other real dtypes become float32.
+        data: array-like; float32 and float64 stay, other real dtypes become float32. A Tensor that requires a gradient
+            copies it; one that doesn't may share the array's memory.
         requires_grad: whether backward() leaves a gradient in `grad`.
+        name: a name for messages and files, or None.
 
     Raises:
         TypeError: data is not real numbers.
     """
 
-    __slots__ = ("__weakref__", "_data", "_grad", "_grad_slot", "_node", "_spent", "_version", "name", "requires_grad")
+    __slots__ = ("__weakref__", "_data", "_grad", "_grad_slot", "_node", "_versions", "name", "requires_grad")
     __array_ufunc__ = None
 
     def __init__(self, data, requires_grad=False, name=None):
-        if isinstance(data, Tensor):
-            data = data._data
-        self._set(_as_float_array(data), bool(requires_grad), name)
-
-    def _set(self, array, requires_grad, name):
-        self._data = array
+        array = _as_float_array(data._data if isinstance(data, Tensor) else data)
+        requires_grad = bool(requires_grad)
+        self._set(np.array(array) if requires_grad else array)
         self.requires_grad = requires_grad
         self.name = name
+
+    def _set(self, array):
+        self._data = array
         self._grad = None
-        self._grad_slot = None
+        self._grad_slot = None  # where an optimizer wants the gradient
         self._node = None
-        self._spent = False
-        self._version = 0
+        self._versions = [0]  # one cell for all Tensors that share memory
+        self.requires_grad = False
+        self.name = None
 
     @classmethod
     def _wrap(cls, array):
         self = cls.__new__(cls)
-        self._set(array, False, None)
+        self._set(array)
         return self
 
     # -- the array ----------------------------------------------------------------------------------------------------
@@ -131,11 +187,27 @@ class Tensor:
 
     @data.setter
     def data(self, value):
-        value = np.asarray(value._data if isinstance(value, Tensor) else value)
+        value = data(value)
+        if value is not self._data:
+            self._copy_in("Tensor.data", self._data, value)
+        self._versions[0] += 1
+
+    def _copy_in(self, what, target, value):
+        value = np.asarray(value)
         if value.shape != self._data.shape:
-            raise ValueError(f"[Tensor.data] shape differs: tensor {self._data.shape}, value {value.shape}")
-        self._data[...] = value
-        self._version += 1
+            raise ValueError(f"[{what}] shape differs: tensor {self._data.shape}, value {value.shape}")
+        if value.dtype.kind not in "fiub":
+            raise TypeError(f"[{what}] dtype {value.dtype} is not supported; wants real numbers")
+        target[...] = value
+
+    @property
+    def _version(self):
+        """How often the data changed in place; a change that an op recorded before it makes backward() refuse."""
+        return self._versions[0]
+
+    @_version.setter
+    def _version(self, value):
+        self._versions[0] = value
 
     def numpy(self):
         """The array itself, without a copy."""
@@ -153,11 +225,9 @@ class Tensor:
 
     def detach(self):
         """The same array off the tape."""
-        return Tensor._wrap(self._data)
-
-    def astype(self, dtype):
-        """A Tensor of another floating dtype, off the tape."""
-        return Tensor._wrap(self._data.astype(dtype))
+        y = Tensor._wrap(self._data)
+        y._versions = self._versions
+        return y
 
     @property
     def shape(self):
@@ -194,41 +264,47 @@ class Tensor:
     def __bool__(self):
         return bool(self.item())
 
+    def __format__(self, spec):
+        return format(self.item(), spec) if spec else str(self)
+
     def __repr__(self):
         extra = ", requires_grad=True" if self.requires_grad else ""
         body = np.array2string(self._data, separator=", ", prefix="Tensor(", threshold=200)
         return f"Tensor({body}{'' if self._data.dtype == np.float32 else f', dtype={self._data.dtype}'}{extra})"
 
     def __reduce__(self):
-        return _restore, (self._data.copy(), self.requires_grad, self.name)
+        return _restore, (self._data.copy(), self.requires_grad and self.is_leaf, self.name)
 
     def __deepcopy__(self, memo):
-        if self._node is not None:
+        if not self.is_leaf:
             raise RuntimeError("[deepcopy] only Tensors that no op made can be copied; use detach()")
         made = _restore(self._data.copy(), self.requires_grad, self.name)
+        if self._grad is not None:
+            made._grad = self._grad.copy()
         memo[id(self)] = made
         return made
 
     # -- the gradient -------------------------------------------------------------------------------------------------
 
     @property
+    def is_leaf(self):
+        """True where no recorded op made this Tensor: where backward() leaves gradients."""
+        return self._node is None
+
+    @property
     def grad(self):
-        """The gradient that backward() left, an array of the data's shape, or None."""
+        """The gradient that backward() left, an array of the data's shape, or None; assignment copies in."""
         return self._grad
 
     @grad.setter
     def grad(self, value):
-        if value is None:
-            self._grad = None
+        value = data(value)
+        if value is None or value is self._grad:
+            self._grad = value
             return
-        value = np.asarray(value._data if isinstance(value, Tensor) else value, dtype=self._data.dtype)
-        if value.shape != self._data.shape:
-            raise ValueError(f"[Tensor.grad] shape differs: tensor {self._data.shape}, gradient {value.shape}")
-        if self._grad_slot is None:
-            self._grad = value.copy()
-        else:
-            self._grad_slot[...] = value
-            self._grad = self._grad_slot
+        target = np.empty(self.shape, self.dtype) if self._grad_slot is None else self._grad_slot
+        self._copy_in("Tensor.grad", target, value)
+        self._grad = target
 
     def requires_grad_(self, requires_grad=True):
         """Sets requires_grad, returns the Tensor."""
@@ -240,15 +316,18 @@ class Tensor:
         self._grad = None
 
     def _add_grad(self, gradient, owned):
-        if gradient.dtype != self._data.dtype:
-            gradient, owned = gradient.astype(self._data.dtype), True
+        """Adds to grad; `owned` says that nobody else holds the array."""
+        if not self.requires_grad:
+            return
         if self._grad is not None:
             _core.accumulate(gradient, self._grad)
         elif self._grad_slot is not None:
             self._grad_slot[...] = gradient
             self._grad = self._grad_slot
+        elif owned and gradient.dtype is self._data.dtype and gradient.flags.c_contiguous:
+            self._grad = gradient
         else:
-            self._grad = gradient if owned else gradient.copy()
+            self._grad = np.array(gradient, dtype=self._data.dtype, order="C")
 
     def backward(self, gradient=None, *, retain_graph=False):
         """Adds d(self)/d(leaf) * gradient to the grad of every leaf that requires one.
@@ -261,14 +340,13 @@ class Tensor:
             RuntimeError: nothing was recorded, the tape was used already, or a recorded input changed in place.
             ValueError: the gradient's shape is not this Tensor's.
         """
-        if self._spent:
-            raise RuntimeError(
-                "[backward] the tape of this Tensor was freed by an earlier backward(); run the forward pass again, or "
-                "pass retain_graph=True to the first call"
-            )
         if not self.requires_grad:
             raise RuntimeError("[backward] this Tensor does not require a gradient: no input of its ops did")
-        _run_backward(self, _first_gradient(self, gradient), retain_graph)
+        gradient = _first_gradient(self, gradient)
+        if self._node is None:
+            self._add_grad(gradient, False)
+        else:
+            _run_backward(self._node, gradient, retain_graph)
 
 
 def _restore(array, requires_grad, name):
@@ -288,7 +366,7 @@ def _as_float_array(value):
     if array is value:
         return array
     # A Python number or list: float32, as hl.array and PyTorch take it.
-    return array.astype(np.float32) if not isinstance(value, np.generic) else array
+    return array if isinstance(value, np.generic | np.ndarray) else array.astype(np.float32)
 
 
 def _first_gradient(y, gradient):
@@ -302,53 +380,71 @@ def _first_gradient(y, gradient):
     return gradient
 
 
-def _recorded_order(root):
-    """Tensors with a recorded op that lead to root, each behind everything that it was made from."""
-    order, seen, stack = [], set(), [(root, False)]
+def _recorded(root):
+    """The nodes that lead to root, each before everything that it was made from."""
+    seen, stack = {root}, [root]
     while stack:
-        tensor, done = stack.pop()
-        if done:
-            order.append(tensor)
-        elif id(tensor) not in seen:
-            seen.add(id(tensor))
-            stack.append((tensor, True))
-            if tensor._node is not None:
-                stack.extend((x, False) for x in tensor._node.inputs if isinstance(x, Tensor) and x.requires_grad)
-            elif tensor._spent:
-                raise RuntimeError("[backward] part of the tape was freed by an earlier backward(); run forward again")
-    return order
+        for edge in stack.pop().edges:
+            if type(edge) is _Node and edge not in seen:
+                seen.add(edge)
+                stack.append(edge)
+    return sorted(seen, key=operator.attrgetter("number"), reverse=True)
+
+
+class _Sums:
+    """Gradients on their way: one for each node or leaf, added up over all its uses."""
+
+    __slots__ = ("_owned", "_sums", "leaves")
+
+    def __init__(self):
+        self.leaves = {}
+        self._sums = {}
+        self._owned = set()  # whose sum is an array that nobody else holds
+
+    def add(self, target, gradient, owned):
+        key = id(target)
+        held = self._sums.get(key)
+        if held is None:
+            self._sums[key] = gradient
+            if owned:
+                self._owned.add(key)
+            if type(target) is not _Node:
+                self.leaves[key] = target
+        elif key in self._owned and held.dtype is gradient.dtype and held.flags.c_contiguous:
+            _core.accumulate(gradient, held)
+        else:
+            self._sums[key] = _core.binary(held, gradient, _ADD)
+            self._owned.add(key)
+
+    def take(self, target):
+        """(the sum or None, whether nobody else holds it)"""
+        key = id(target)
+        return self._sums.pop(key, None), key in self._owned
+
+
+def _pass_on(node, dy, sums):
+    """Runs one op backwards."""
+    gradients = node.backward(dy, node.need)
+    for edge, dx in zip(node.edges, gradients, strict=True):
+        if edge is not None and dx is not None:
+            new = dx is not dy and not isinstance(dx.base, np.ndarray)
+            if new and len(gradients) > 1:
+                new = sum([dx is other for other in gradients]) == 1
+            sums.add(edge, dx, new)
 
 
 def _run_backward(root, gradient, retain_graph):
-    order = _recorded_order(root)
-    for tensor in order:
-        if tensor._node is not None:
-            tensor._node.check_versions()
-    gradients = {id(root): gradient}
-    owned = set()  # tensors whose gradient is an array that nobody else holds
-    for tensor in reversed(order):
-        dy = gradients.pop(id(tensor), None)
-        node = tensor._node
-        if node is None:
-            if dy is not None:
-                tensor._add_grad(dy, id(tensor) in owned)
-            continue
+    order = _recorded(root)
+    for node in order:
+        node.check()
+    sums = _Sums()
+    sums.add(root, gradient, False)
+    for node in order:
+        dy, _ = sums.take(node)
         if dy is not None:
-            need = tuple(isinstance(x, Tensor) and x.requires_grad for x in node.inputs)
-            for x, wanted, dx in zip(node.inputs, need, node.backward(dy, need), strict=True):
-                if not wanted or dx is None:
-                    continue
-                key = id(x)
-                held = gradients.get(key)
-                if held is None:
-                    gradients[key] = dx
-                    if dx is not dy and not isinstance(dx.base, np.ndarray):
-                        owned.add(key)
-                elif key in owned and held.dtype == dx.dtype:
-                    _core.accumulate(dx, held)
-                else:
-                    gradients[key] = _core.binary(held, dx, _core.binary_ops["add"])
-                    owned.add(key)
+            _pass_on(node, dy, sums)
         if not retain_graph:
-            tensor._node = None
-            tensor._spent = True
+            node.free()
+    # At the end, so that an op that fails leaves the gradients as they were.
+    for leaf in sums.leaves.values():
+        leaf._add_grad(*sums.take(leaf))

@@ -5,6 +5,7 @@ import math
 from hotloop import _core
 from hotloop.autograd import Tensor, data, is_grad_enabled, record
 from hotloop.ops.activation import activate, activation_number, default_alpha, needs_input
+from hotloop.ops.broadcast import summed_to
 
 __all__ = ["linear", "matmul"]
 
@@ -16,17 +17,6 @@ def _transposed(a):
 def _as_rows(a):
     """(..., K) as (rows, K); reshape(-1, K) can't where K is 0."""
     return a.reshape(math.prod(a.shape[:-1]), a.shape[-1])
-
-
-def _summed_to(gradient, shape):
-    """Adds up the batch axes that broadcasting repeated."""
-    if gradient.shape == shape:
-        return gradient
-    extra = gradient.ndim - len(shape)
-    repeated = tuple(range(extra)) + tuple(
-        i + extra for i, size in enumerate(shape) if size == 1 and gradient.shape[i + extra] != 1
-    )
-    return _core.reduce(gradient, repeated, _core.reduce_ops["sum"]).reshape(shape)
 
 
 def matmul(a, b, *, out=None):
@@ -56,10 +46,10 @@ def matmul(a, b, *, out=None):
         da = db = None
         if need[0]:
             da = _core.matmul(dy, _transposed(right_columns))
-            da = _summed_to(da, left_rows.shape).reshape(left.shape)
+            da = summed_to(da, left_rows.shape).reshape(left.shape)
         if need[1]:
             db = _core.matmul(_transposed(left_rows), dy)
-            db = _summed_to(db, right_columns.shape).reshape(right.shape)
+            db = summed_to(db, right_columns.shape).reshape(right.shape)
         return da, db
 
     return record("matmul", y, (a, b), backward)

@@ -1,0 +1,156 @@
+"""Reductions. `axis` is None for all axes, an int, or a tuple of them; negative ones count from the end."""
+
+import math
+
+import numpy as np
+
+from hotloop import _core
+from hotloop.autograd import data, record
+
+__all__ = ["argmax", "max", "mean", "min", "sum"]
+
+_SUM, _MEAN, _MAX, _MIN = (_core.reduce_ops[name] for name in ("sum", "mean", "max", "min"))
+
+
+def _axes(axis, rank):
+    """The reduced axes of an array of that rank, none negative."""
+    if axis is None:
+        return tuple(range(rank))
+    axes = axis if isinstance(axis, tuple | list) else (axis,)
+    return tuple([int(i) % rank for i in axes])
+
+
+def _kept(shape, axis):
+    """The shape with 1 for every reduced axis."""
+    if axis is None:
+        return (1,) * len(shape)
+    axes = _axes(axis, len(shape))
+    return tuple([1 if i in axes else size for i, size in enumerate(shape)])
+
+
+def sum(x, axis=None, keepdims=False):
+    """Sum: y = sum of x over the axes; 0 over no elements.
+
+    Args:
+        x: array of any shape.
+        axis: None, int or tuple of ints.
+        keepdims: leave the reduced axes in place with size 1.
+
+    Returns:
+        Array without the reduced axes.
+
+    Raises:
+        ValueError: an axis is not one of x's, or named twice.
+    """
+    x_ = data(x)
+
+    def backward(dy, need):
+        return (np.broadcast_to(dy.reshape(_kept(x_.shape, axis)), x_.shape),)
+
+    return record("sum", _core.reduce(x_, axis, _SUM, keepdims), (x,), backward)
+
+
+def mean(x, axis=None, keepdims=False):
+    """Mean: y = sum of x over the axes / their number of elements; NaN over no elements.
+
+    Args:
+        x: array of any shape.
+        axis: None, int or tuple of ints.
+        keepdims: leave the reduced axes in place with size 1.
+
+    Returns:
+        Array without the reduced axes.
+
+    Raises:
+        ValueError: an axis is not one of x's, or named twice.
+    """
+    x_ = data(x)
+
+    def backward(dy, need):
+        shape = _kept(x_.shape, axis)
+        share = math.prod(shape) / x_.size if x_.size else math.nan
+        each = _core.binary(dy, share, _core.binary_ops["multiply"])
+        return (np.broadcast_to(each.reshape(shape), x_.shape),)
+
+    return record("mean", _core.reduce(x_, axis, _MEAN, keepdims), (x,), backward)
+
+
+def _rows(x, axes):
+    """x as (what is kept, what is reduced), and the shape before the last step."""
+    kept = [i for i in range(x.ndim) if i not in axes]
+    moved = x.transpose(*kept, *axes)
+    sizes = math.prod(moved.shape[: len(kept)]), math.prod(moved.shape[len(kept) :])
+    return moved.reshape(sizes), moved.shape, np.argsort([*kept, *axes])
+
+
+def _extreme(name, kind, x, axis, keepdims):
+    x_ = data(x)
+
+    def backward(dy, need):
+        rows, moved, back = _rows(x_, _axes(axis, x_.ndim))
+        if kind == _MIN:
+            rows = _core.unary(rows, _core.unary_ops["negative"])
+        dx = np.zeros(rows.shape, dy.dtype)
+        if rows.size:
+            dx[np.arange(len(rows)), _core.argmax(rows)] = dy.reshape(-1)
+        return (dx.reshape(moved).transpose(back),)
+
+    return record(name, _core.reduce(x_, axis, kind, keepdims), (x,), backward)
+
+
+def max(x, axis=None, keepdims=False):
+    """Largest element over the axes; NaN where one is NaN.
+
+    Args:
+        x: array of any shape.
+        axis: None, int or tuple of ints.
+        keepdims: leave the reduced axes in place with size 1.
+
+    Returns:
+        Array without the reduced axes. The gradient goes to the maximum, all of it to the first where several are
+        equal, as in max pooling.
+
+    Raises:
+        ValueError: an axis is not one of x's, or named twice; there is no element to choose from.
+    """
+    return _extreme("max", _MAX, x, axis, keepdims)
+
+
+def min(x, axis=None, keepdims=False):
+    """Smallest element over the axes; NaN where one is NaN.
+
+    Args:
+        x: array of any shape.
+        axis: None, int or tuple of ints.
+        keepdims: leave the reduced axes in place with size 1.
+
+    Returns:
+        Array without the reduced axes. The gradient goes to the minimum, all of it to the first where several are
+        equal.
+
+    Raises:
+        ValueError: an axis is not one of x's, or named twice; there is no element to choose from.
+    """
+    return _extreme("min", _MIN, x, axis, keepdims)
+
+
+def argmax(x, axis=None, keepdims=False):
+    """Place of the largest element along an axis: the first of equal ones, or of NaNs.
+
+    Args:
+        x: array of any shape.
+        axis: int, or None for the place in x.reshape(-1).
+        keepdims: leave the reduced axes in place with size 1.
+
+    Returns:
+        int64 ndarray without the reduced axes; it has no gradient.
+
+    Raises:
+        ValueError: axis is not one of x's; there is no element to choose from.
+    """
+    x_ = np.asarray(data(x))
+    if axis is not None and not -x_.ndim <= axis < x_.ndim:
+        raise ValueError(f"[argmax] axis {axis} is not an axis of shape {x_.shape}")
+    rows, moved, _ = _rows(x_, _axes(axis, x_.ndim))
+    shape = _kept(x_.shape, axis) if keepdims else moved[:-1] if axis is not None else ()
+    return _core.argmax(rows).reshape(shape)

@@ -1,0 +1,168 @@
+"""Arrays rearranged: reshaped, transposed, indexed, joined. Views where NumPy gives views."""
+
+import numpy as np
+
+from hotloop import _core
+from hotloop.autograd import Tensor, data, record, record_view
+
+__all__ = ["concatenate", "reshape", "stack", "transpose"]
+
+
+def _array(x):
+    x = data(x)
+    return x if isinstance(x, np.ndarray) else np.asarray(x)
+
+
+def reshape(x, shape):
+    """The same elements in another shape, in the same order.
+
+    Args:
+        x: array of any shape.
+        shape: int or tuple of ints; one of them may be -1 and is then worked out.
+
+    Returns:
+        Array of the shape; a view of x where x is contiguous.
+
+    Raises:
+        ValueError: the shape has another number of elements.
+    """
+    x_ = _array(x)
+    try:
+        y = x_.reshape(shape)
+    except ValueError:
+        raise ValueError(f"[reshape] shape {x_.shape} with {x_.size} elements can't become {shape}") from None
+    return record_view("reshape", y, x, lambda dy, need: (dy.reshape(x_.shape),))
+
+
+def transpose(x, axes=None):
+    """The same elements with the axes in another order: y.shape[i] = x.shape[axes[i]].
+
+    Args:
+        x: array of any shape.
+        axes: tuple of ints, each axis once; None reverses them.
+
+    Returns:
+        A view of x.
+
+    Raises:
+        ValueError: axes is not a permutation of x's axes.
+    """
+    x_ = _array(x)
+    try:
+        y = x_.transpose(axes)
+    except ValueError:
+        raise ValueError(f"[transpose] axes {axes} are no order of the {x_.ndim} axes of shape {x_.shape}") from None
+
+    def backward(dy, need):
+        if axes is None:
+            return (dy.transpose(),)
+        return (dy.transpose(np.argsort([axis % x_.ndim for axis in axes])),)
+
+    return record_view("transpose", y, x, backward)
+
+
+def _zeros(shape, dtype):
+    array = _core.empty(shape, dtype == np.float64)
+    array.fill(0)
+    return array
+
+
+def _is_basic(key):
+    """True for ints, slices, None and ..., which give views; False for arrays and lists, which may repeat elements."""
+    parts = key if isinstance(key, tuple) else (key,)
+    return all(
+        isinstance(part, slice | type(None) | type(...) | int | np.integer) and not isinstance(part, bool)
+        for part in parts
+    )
+
+
+def getitem(x, key):
+    """x[key] with NumPy's basic and advanced indexing; elements picked several times add up their gradients."""
+    x_ = _array(x)
+    key = tuple([data(part) for part in key]) if isinstance(key, tuple) else data(key)
+    basic = _is_basic(key)
+    y = x_[key]
+    if not isinstance(y, np.ndarray):  # a single element: NumPy would give a scalar
+        y = x_[(*key, ...) if isinstance(key, tuple) else (key, ...)]
+    if not isinstance(x, Tensor):
+        return y
+
+    def backward(dy, need):
+        dx = _zeros(x_.shape, dy.dtype)
+        if basic:
+            dx[key] = dy
+        else:
+            np.add.at(dx, key, dy)
+        return (dx,)
+
+    return record_view("getitem", y, x, backward) if basic else record("getitem", y, (x,), backward)
+
+
+def concatenate(arrays, axis=0):
+    """Arrays one behind the other along an axis that they have.
+
+    Args:
+        arrays: sequence of arrays whose shapes agree but for that axis.
+        axis: int.
+
+    Returns:
+        One array.
+
+    Raises:
+        ValueError: there are none, the axis is not theirs, or the shapes differ elsewhere.
+    """
+    arrays = tuple(arrays)
+    parts = _core.as_floats("concatenate", [data(x) for x in arrays])
+    if not parts:
+        raise ValueError("[concatenate] wants at least one array, got none")
+    rank = parts[0].ndim
+    if not -rank <= axis < rank:
+        raise ValueError(f"[concatenate] axis {axis} is not an axis of shape {parts[0].shape}")
+    axis %= rank
+    for i, part in enumerate(parts):
+        if part.ndim != rank or any(
+            n != m for j, (n, m) in enumerate(zip(part.shape, parts[0].shape, strict=True)) if j != axis
+        ):
+            raise ValueError(f"[concatenate] shapes differ off axis {axis}: {parts[0].shape} and, at {i}, {part.shape}")
+    ends = np.cumsum([part.shape[axis] for part in parts])
+    shape = (*parts[0].shape[:axis], int(ends[-1]), *parts[0].shape[axis + 1 :])
+    y = np.concatenate(parts, axis, out=_core.empty(shape, parts[0].dtype == np.float64))
+
+    def backward(dy, need):
+        return tuple(np.split(dy, ends[:-1], axis))
+
+    return record("concatenate", y, arrays, backward)
+
+
+def stack(arrays, axis=0):
+    """Arrays of one shape side by side along a new axis.
+
+    Args:
+        arrays: sequence of arrays.
+        axis: int, where the new axis stands in the result.
+
+    Returns:
+        One array.
+
+    Raises:
+        ValueError: there are none, the shapes differ, or the axis is not one of the result.
+    """
+    arrays = tuple(arrays)
+    parts = _core.as_floats("stack", [data(x) for x in arrays])
+    if not parts:
+        raise ValueError("[stack] wants at least one array, got none")
+    for i, part in enumerate(parts):
+        if part.shape != parts[0].shape:
+            raise ValueError(f"[stack] shapes differ: {parts[0].shape} and, at {i}, {part.shape}")
+    rank = parts[0].ndim + 1
+    if not -rank <= axis < rank:
+        raise ValueError(f"[stack] axis {axis} is not an axis of the result, which has {rank}")
+    shape = [*parts[0].shape]
+    shape.insert(axis % rank, len(parts))
+    y = np.stack(parts, axis, out=_core.empty(shape, parts[0].dtype == np.float64))
+
+    def backward(dy, need):
+        moved = np.moveaxis(dy, axis, 0)
+        return tuple([moved[i, ...] for i in range(len(parts))])
+
+    return record("stack", y, arrays, backward)

@@ -1,0 +1,157 @@
+"""Gives Tensor its operators and methods, each one a public function of this package."""
+
+import math
+
+import numpy as np
+
+from hotloop import _core
+from hotloop.autograd import Tensor, data, is_grad_enabled, record
+from hotloop.ops import activation, elementwise, reduce
+from hotloop.ops.elementwise import add, divide, multiply, negative, power, subtract
+from hotloop.ops.matmul import matmul
+from hotloop.ops.shape import getitem, reshape, transpose
+from hotloop.ops.softmax import log_softmax, softmax
+
+__all__ = []
+
+
+def _reflected(function):
+    return lambda self, other: function(other, self)
+
+
+def _in_place(symbol, function):
+    """A new Tensor, as everywhere on the tape; under no_grad() the Tensor itself, changed in place."""
+
+    def operator(self, other):
+        if is_grad_enabled():
+            if self.requires_grad and self.is_leaf:
+                raise RuntimeError(
+                    f"[{symbol}] this Tensor {self.shape} requires a gradient and can't be changed while ops are "
+                    "recorded: do it under no_grad()"
+                )
+            return function(self, other)
+        self.data = function(self, other)
+        return self
+
+    return operator
+
+
+def _comparison(name):
+    kind = _core.compare_ops[name]
+
+    def operator(self, other):
+        """Element by element: a boolean ndarray."""
+        if other is None or isinstance(other, str):
+            return NotImplemented
+        return _core.compare(self._data, data(other), kind)
+
+    return operator
+
+
+def _over_axes(function):
+    """A reduction as NumPy's users call it, and as PyTorch's do."""
+
+    def method(self, axis=None, keepdims=False, *, dim=None, keepdim=False):
+        return function(self, axis if dim is None else dim, keepdims or keepdim)
+
+    method.__doc__ = function.__doc__
+    return method
+
+
+def _shape_of(shape):
+    return shape[0] if len(shape) == 1 else shape
+
+
+def _reshape(self, *shape):
+    """The same elements in another shape; sizes as numbers or as one tuple."""
+    return reshape(self, _shape_of(shape))
+
+
+def _transpose(self, *axes):
+    """The axes in another order, as numbers or as one tuple; without them, reversed."""
+    return transpose(self, _shape_of(axes) if axes else None)
+
+
+def _flatten(self, start_dim=0, end_dim=-1):
+    """Axes start_dim .. end_dim as one."""
+    shape = self.shape or (1,)
+    first, last = start_dim % len(shape), end_dim % len(shape)
+    return reshape(self, (*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :]))
+
+
+def _squeeze(self, axis=None):
+    """Without the axes of size 1, or without this one."""
+    return reshape(self, np.squeeze(self._data, axis).shape)
+
+
+def _unsqueeze(self, axis):
+    """With a new axis of size 1 there."""
+    return reshape(self, np.expand_dims(self._data, axis).shape)
+
+
+def _astype(self, dtype):
+    """The Tensor in float32 or float64.
+
+    Raises:
+        TypeError: dtype is neither.
+    """
+    dtype, own = np.dtype(dtype), self.dtype
+    if dtype not in (np.float32, np.float64):
+        raise TypeError(f"[astype] a Tensor is float32 or float64, not {dtype}; take .numpy() for others")
+    return record("astype", self._data.astype(dtype), (self,), lambda dy, need: (dy.astype(own),))
+
+
+def _clone(self):
+    """A copy, on the tape."""
+    return record("clone", self._data.copy(), (self,), lambda dy, need: (dy,))
+
+
+_METHODS = {
+    "__neg__": negative,
+    "__pos__": lambda self: self,
+    "__abs__": elementwise.abs,
+    "__matmul__": matmul,
+    "__rmatmul__": _reflected(matmul),
+    "__getitem__": getitem,
+    "T": property(transpose),
+    "astype": _astype,
+    "argmax": reduce.argmax,
+    "clone": _clone,
+    "flatten": _flatten,
+    "log_softmax": log_softmax,
+    "matmul": matmul,
+    "reshape": _reshape,
+    "softmax": softmax,
+    "squeeze": _squeeze,
+    "transpose": _transpose,
+    "unsqueeze": _unsqueeze,
+    "view": _reshape,
+}
+
+for _name, _function in _METHODS.items():
+    setattr(Tensor, _name, _function)
+for _name in ("sum", "mean", "max", "min"):
+    setattr(Tensor, _name, _over_axes(getattr(reduce, _name)))
+for _name in ("abs", "cos", "exp", "log", "reciprocal", "sign", "sin", "sqrt", "square"):
+    setattr(Tensor, _name, getattr(elementwise, _name))
+for _name in ("relu", "sigmoid", "tanh"):
+    setattr(Tensor, _name, getattr(activation, _name))
+for _name, _symbol, _function in (
+    ("add", "+=", add),
+    ("sub", "-=", subtract),
+    ("mul", "*=", multiply),
+    ("truediv", "/=", divide),
+    ("pow", "**=", power),
+):
+    setattr(Tensor, f"__{_name}__", _function)
+    setattr(Tensor, f"__r{_name}__", _reflected(_function))
+    setattr(Tensor, f"__i{_name}__", _in_place(_symbol, _function))
+for _name, _kind in (
+    ("__eq__", "equal"),
+    ("__ne__", "not_equal"),
+    ("__lt__", "less"),
+    ("__le__", "less_equal"),
+    ("__gt__", "greater"),
+    ("__ge__", "greater_equal"),
+):
+    setattr(Tensor, _name, _comparison(_kind))
