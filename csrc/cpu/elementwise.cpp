@@ -70,6 +70,7 @@ class Operand {
 /// f(at, n, a, a_step, b, b_step) over the whole walk in pieces whose bounds depend on it alone.
 template <class T, class F>
 void for_runs(const Walk& walk, const T* a, const T* b, F&& f) {
+  if (walk.total() == 0) return;
   const int64_t row = walk.row();
   const bool short_rows = walk.rank > 1 && row <= kShortRow;
   const int64_t block = short_rows ? kBlock / row * row : kBlock;

@@ -36,11 +36,7 @@ HL_INLINE void pairs(int64_t n, const T* a, int a_step, const T* b, int b_step, 
 template <class T>
 bool simple_power(int64_t n, const T* x, T exponent, T* y) {
   if (exponent == T(0.5)) {
-    for_vectors<T>(n, [&](int64_t i, auto width) {
-      // pow(-0, 1/2) is +0 and pow(-inf, 1/2) is inf, unlike the square root's.
-      const Vec<T> v = load_width(x + i, width), infinity = splat(static_cast<T>(__builtin_inf()));
-      store_width(y + i, v == -infinity ? infinity : sqrt_(v) + Vec<T>{}, width);
-    });
+    unary(UnaryOp::sqrt, n, x, y);
     return true;
   }
   if (exponent == T(-1)) {

@@ -137,7 +137,7 @@ def _exponent_gradient(dy, a, b, y):
 
 
 def power(a, b, *, out=None):
-    """Power: y = a^b; exact products for whole b from 0 to 8.
+    """Power: y = a^b. A single exponent of 0 .. 8 is computed by products, -1 and 1/2 by reciprocal and square root.
 
     Args:
         a: array or number, the base; below 0 it wants whole exponents, else the result is NaN.

@@ -3,14 +3,18 @@
 import numpy as np
 
 from hotloop import _core
-from hotloop.autograd import Tensor, data, record, record_view
+from hotloop.autograd import data, record, record_view
 
 __all__ = ["concatenate", "reshape", "stack", "transpose"]
 
 
-def _array(x):
+_FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
+
+
+def _array(op, x):
+    """The array of x as it lies; of what is not float32 or float64, a float32 copy."""
     x = data(x)
-    return x if isinstance(x, np.ndarray) else np.asarray(x)
+    return x if isinstance(x, np.ndarray) and x.dtype in _FLOATS else _core.as_floats(op, (x,))[0]
 
 
 def reshape(x, shape):
@@ -26,7 +30,7 @@ def reshape(x, shape):
     Raises:
         ValueError: the shape has another number of elements.
     """
-    x_ = _array(x)
+    x_ = _array("reshape", x)
     try:
         y = x_.reshape(shape)
     except ValueError:
@@ -47,7 +51,7 @@ def transpose(x, axes=None):
     Raises:
         ValueError: axes is not a permutation of x's axes.
     """
-    x_ = _array(x)
+    x_ = _array("transpose", x)
     try:
         y = x_.transpose(axes)
     except ValueError:
@@ -77,15 +81,13 @@ def _is_basic(key):
 
 
 def getitem(x, key):
-    """x[key] with NumPy's basic and advanced indexing; elements picked several times add up their gradients."""
-    x_ = _array(x)
+    """Tensor x[key] with NumPy's basic and advanced indexing; elements picked several times add up their gradients."""
+    x_ = x._data
     key = tuple([data(part) for part in key]) if isinstance(key, tuple) else data(key)
     basic = _is_basic(key)
     y = x_[key]
     if not isinstance(y, np.ndarray):  # a single element: NumPy would give a scalar
         y = x_[(*key, ...) if isinstance(key, tuple) else (key, ...)]
-    if not isinstance(x, Tensor):
-        return y
 
     def backward(dy, need):
         dx = _zeros(x_.shape, dy.dtype)
