@@ -147,12 +147,13 @@ struct PointwiseLossSpec {
   double delta = 1.0;  // huber: where the square turns into a line
 };
 
-/// Element i is kept where philox(seed, counter, i) >= rate, and scaled by 1 / (1 - rate).
+/// Element i is kept where its 32 random bits (dropout_words in philox.h), as a fraction of 2^32, are not below rate,
+/// and is then scaled by 1 / (1 - rate). The bits follow from seed, counter and i alone. rate 0 copies, rate 1 zeroes.
 struct DropoutSpec {
   int64_t n;
-  double rate;
+  double rate;  // 0 .. 1
   uint64_t seed;
-  uint64_t counter;
+  uint64_t counter;  // number of the call, so that one seed gives many masks
 };
 
 /// What changes from step to step, kept in backend memory so that a captured step can be replayed.

@@ -6,6 +6,7 @@ NumPy in, NumPy out; Tensor in, Tensor out.
 from hotloop.ops.activation import *  # noqa: F403
 from hotloop.ops.batch import *  # noqa: F403
 from hotloop.ops.conv import *  # noqa: F403
+from hotloop.ops.dropout import *  # noqa: F403
 from hotloop.ops.elementwise import *  # noqa: F403
 from hotloop.ops.loss import *  # noqa: F403
 from hotloop.ops.matmul import *  # noqa: F403

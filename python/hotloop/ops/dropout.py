@@ -1,0 +1,50 @@
+"""Dropout with a counter-based generator."""
+
+import numbers
+import operator
+
+from hotloop import _core
+from hotloop.autograd import data, record
+from hotloop.random import next_dropout_call
+
+__all__ = ["dropout"]
+
+
+def _checked_seed(seed):
+    try:
+        value = operator.index(seed)
+    except TypeError:
+        raise TypeError(f"[dropout] seed must be an integer or None: got {seed!r}") from None
+    if not 0 <= value < 2**64:
+        raise ValueError(f"[dropout] seed must lie in [0, 2**64): got {value}")
+    return value
+
+
+def dropout(x, rate, *, seed=None, out=None):
+    """Random elements set to 0, the others scaled to keep the mean: y = x / (1 - rate) where kept, else 0.
+
+    Args:
+        x: array of any shape, float32 or float64.
+        rate: probability that an element is dropped, in [0, 1]; at 1 all are.
+        seed: integer in [0, 2**64) that fixes the choice; None takes the next of the stream that `set_seed` starts.
+        out: where to write the result, an array of x's shape and dtype.
+
+    Returns:
+        Array of x's shape. An element's fate depends on the seed and its place alone; a NaN that is dropped is 0.
+
+    Raises:
+        ValueError: rate or seed is out of range.
+
+    Source: Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", 2014; the bits are
+        Philox4x32-10's: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011.
+    """
+    if not isinstance(rate, numbers.Real):
+        raise TypeError(f"[dropout] rate must be a number: got {rate!r}")
+    rate = float(rate)
+    seed, call = next_dropout_call() if seed is None else (_checked_seed(seed), 0)
+    y = _core.dropout(data(x), rate, seed, call, data(out))
+
+    def backward(dy, need):
+        return (_core.dropout(dy, rate, seed, call),)
+
+    return record("dropout", y, (x,), backward)

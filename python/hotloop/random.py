@@ -1,0 +1,113 @@
+"""Streams of random numbers, started by set_seed: one for initial weights and shuffling, one for dropout."""
+
+import operator
+import threading
+
+import numpy as np
+
+from hotloop.autograd import Tensor
+
+__all__ = ["ones", "randn", "set_seed", "zeros"]
+
+_lock = threading.Lock()
+
+
+class _Streams:
+    """The NumPy generator, and the seed and number of the next call that dropout's generator takes."""
+
+    def __init__(self, seed):
+        sequence = np.random.SeedSequence(seed)
+        self.generator = np.random.default_rng(sequence)
+        self.dropout_seed = int(sequence.spawn(1)[0].generate_state(1, np.uint64)[0])
+        self.dropout_call = 0
+
+
+_streams = None
+
+
+def _current():
+    """The streams; without a set_seed they start anywhere. Made at first use, since numpy.random is slow to import."""
+    global _streams
+    if _streams is None:
+        _streams = _Streams(None)
+    return _streams
+
+
+def set_seed(n):
+    """Starts all streams of random numbers anew: initial weights, shuffling, randn and dropout.
+
+    Args:
+        n: integer, at least 0.
+
+    Raises:
+        ValueError: n is negative.
+    """
+    global _streams
+    try:
+        seed = operator.index(n)
+    except TypeError:
+        raise TypeError(f"[set_seed] seed must be an integer: got {n!r}") from None
+    if seed < 0:
+        raise ValueError(f"[set_seed] seed must be at least 0: got {seed}")
+    with _lock:
+        _streams = _Streams(seed)
+
+
+def generator():
+    """The numpy.random.Generator that set_seed starts."""
+    with _lock:
+        return _current().generator
+
+
+def next_dropout_call():
+    """(seed, number) of the next call of dropout: 64 bits each."""
+    with _lock:
+        streams = _current()
+        call = streams.dropout_call
+        streams.dropout_call += 1
+        return streams.dropout_seed, call
+
+
+def _shape(shape):
+    """Sizes given one by one, or as one tuple or list."""
+    return tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape
+
+
+def randn(*shape, requires_grad=False):
+    """Tensor of standard normal numbers in float32.
+
+    Args:
+        shape: sizes, or one tuple of them.
+        requires_grad: whether backward() leaves a gradient.
+
+    Returns:
+        Tensor of the shape, from the stream that set_seed starts.
+    """
+    with _lock:
+        return Tensor(_current().generator.standard_normal(_shape(shape), np.float32), requires_grad)
+
+
+def zeros(*shape, requires_grad=False):
+    """Tensor of zeros in float32.
+
+    Args:
+        shape: sizes, or one tuple of them.
+        requires_grad: whether backward() leaves a gradient.
+
+    Returns:
+        Tensor of the shape.
+    """
+    return Tensor(np.zeros(_shape(shape), np.float32), requires_grad)
+
+
+def ones(*shape, requires_grad=False):
+    """Tensor of ones in float32.
+
+    Args:
+        shape: sizes, or one tuple of them.
+        requires_grad: whether backward() leaves a gradient.
+
+    Returns:
+        Tensor of the shape.
+    """
+    return Tensor(np.ones(_shape(shape), np.float32), requires_grad)
