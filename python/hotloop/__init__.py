@@ -1,5 +1,7 @@
 """hotloop: hand-written kernels behind plain NumPy arrays, and a thin API that trains small networks."""
 
+from numpy import float32, float64, int32, int64, uint8
+
 from hotloop import optim
 from hotloop._core import set_num_threads
 from hotloop.autograd import Tensor, no_grad
@@ -9,3 +11,40 @@ from hotloop.optim import clip_grad_norm
 from hotloop.random import *  # noqa: F403
 
 __version__ = "0.1.0"
+
+# Loaded at first use, so that calling an op costs no import of models: name -> (module, attribute or None).
+_LAZY = {
+    "bench": ("hotloop.bench", None),
+    "callbacks": ("hotloop.callbacks", None),
+    "data": ("hotloop.data", None),
+    "examples": ("hotloop.examples", None),
+    "initializers": ("hotloop.initializers", None),
+    "keras": ("hotloop.keras", None),
+    "layers": ("hotloop.layers", None),
+    "losses": ("hotloop.losses", None),
+    "metrics": ("hotloop.metrics", None),
+    "nn": ("hotloop.nn", None),
+    "Model": ("hotloop.models", "Model"),
+    "Sequential": ("hotloop.models", "Sequential"),
+    "load_model": ("hotloop.loading", "load_model"),
+    "from_numpy": ("hotloop.tensors", "from_numpy"),
+    "manual_seed": ("hotloop.random", "set_seed"),
+    "tensor": ("hotloop.tensors", "tensor"),
+}
+
+
+def __getattr__(name):
+    if name not in _LAZY:
+        raise AttributeError(f"module 'hotloop' has no attribute {name!r}")
+    from importlib import import_module
+
+    module, attribute = _LAZY[name]
+    value = import_module(module)
+    if attribute is not None:
+        value = getattr(value, attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__():
+    return sorted({*globals(), *_LAZY})

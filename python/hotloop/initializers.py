@@ -1,0 +1,270 @@
+"""What weights start from: Keras' initialisers, by name, class or any function of (shape, dtype).
+
+Without a seed an initialiser draws from the stream that `hotloop.set_seed` starts; with one it gives the same values at
+every call.
+"""
+
+import math
+
+import numpy as np
+
+from hotloop.names import choose
+from hotloop.random import generator
+
+__all__ = [
+    "Constant",
+    "GlorotNormal",
+    "GlorotUniform",
+    "HeNormal",
+    "HeUniform",
+    "Initializer",
+    "LecunNormal",
+    "LecunUniform",
+    "Ones",
+    "RandomNormal",
+    "RandomUniform",
+    "TruncatedNormal",
+    "VarianceScaling",
+    "Zeros",
+    "get",
+]
+
+# The standard deviation of a standard normal that is cut off at two: what is drawn is divided by it.
+_TRUNCATED_DEVIATION = 0.87962566103423978
+
+
+class Initializer:
+    """Base: a callable (shape, dtype) -> ndarray with a config."""
+
+    config_names = ()
+
+    def __call__(self, shape, dtype=np.float32):
+        """An array of `shape` and `dtype`."""
+        raise NotImplementedError(f"[{type(self).__name__}] has no __call__")
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {name: getattr(self, name) for name in self.config_names}
+
+    def __repr__(self):
+        inner = ", ".join(f"{name}={value!r}" for name, value in self.get_config().items() if value is not None)
+        return f"{type(self).__name__}({inner})"
+
+
+class Zeros(Initializer):
+    """w = 0."""
+
+    def __call__(self, shape, dtype=np.float32):
+        return np.zeros(shape, dtype)
+
+
+class Ones(Initializer):
+    """w = 1."""
+
+    def __call__(self, shape, dtype=np.float32):
+        return np.ones(shape, dtype)
+
+
+class Constant(Initializer):
+    """w = value."""
+
+    config_names = ("value",)
+
+    def __init__(self, value=0.0):
+        self.value = value
+
+    def __call__(self, shape, dtype=np.float32):
+        return np.full(shape, self.value, dtype)
+
+
+class _Random(Initializer):
+    def __init__(self, seed=None):
+        self.seed = seed
+
+    def _generator(self):
+        return generator() if self.seed is None else np.random.default_rng(self.seed)
+
+
+class RandomNormal(_Random):
+    """w ~ N(mean, stddev^2)."""
+
+    config_names = ("mean", "stddev", "seed")
+
+    def __init__(self, mean=0.0, stddev=0.05, seed=None):
+        super().__init__(seed)
+        self.mean, self.stddev = mean, stddev
+
+    def __call__(self, shape, dtype=np.float32):
+        return self._generator().normal(self.mean, self.stddev, shape).astype(dtype)
+
+
+class RandomUniform(_Random):
+    """w ~ U[minval, maxval)."""
+
+    config_names = ("minval", "maxval", "seed")
+
+    def __init__(self, minval=-0.05, maxval=0.05, seed=None):
+        super().__init__(seed)
+        self.minval, self.maxval = minval, maxval
+
+    def __call__(self, shape, dtype=np.float32):
+        return self._generator().uniform(self.minval, self.maxval, shape).astype(dtype)
+
+
+class TruncatedNormal(_Random):
+    """w ~ N(mean, stddev^2), drawn again where further than two stddev from the mean."""
+
+    config_names = ("mean", "stddev", "seed")
+
+    def __init__(self, mean=0.0, stddev=0.05, seed=None):
+        super().__init__(seed)
+        self.mean, self.stddev = mean, stddev
+
+    def __call__(self, shape, dtype=np.float32):
+        return (self.mean + self.stddev * _truncated_normal(self._generator(), shape)).astype(dtype)
+
+
+def _truncated_normal(source, shape):
+    values = source.standard_normal(shape)
+    while (outside := np.abs(values) > 2.0).any():
+        values = np.where(outside, source.standard_normal(shape), values)
+    return values
+
+
+def fans(shape):
+    """(fan in, fan out) of a weight: a dense (in, out) or a convolution's (..., in, out)."""
+    if len(shape) < 2:
+        size = int(np.prod(shape))
+        return size, size
+    window = math.prod(shape[:-2])
+    return window * shape[-2], window * shape[-1]
+
+
+class VarianceScaling(_Random):
+    """Zero mean and variance scale / n, where n is the fan that mode names.
+
+    Args:
+        scale: positive factor of the variance.
+        mode: "fan_in", "fan_out" or "fan_avg".
+        distribution: "truncated_normal", "untruncated_normal" or "uniform".
+        seed: int, or None for the stream of hotloop.set_seed.
+
+    Raises:
+        ValueError: scale is not positive, mode or distribution is unknown.
+    """
+
+    config_names = ("scale", "mode", "distribution", "seed")
+
+    def __init__(self, scale=1.0, mode="fan_in", distribution="truncated_normal", seed=None):
+        super().__init__(seed)
+        if not scale > 0:
+            raise ValueError(f"[VarianceScaling] scale must be positive: got {scale}")
+        self._fan = choose("VarianceScaling", "mode", mode, _FANS)
+        self._draw = choose("VarianceScaling", "distribution", distribution, _DRAWS)
+        self.scale, self.mode, self.distribution = scale, mode, distribution
+
+    def __call__(self, shape, dtype=np.float32):
+        variance = self.scale / max(1.0, self._fan(*fans(shape)))
+        return self._draw(self._generator(), variance, shape).astype(dtype)
+
+
+_FANS = {
+    "fan_in": lambda fan_in, fan_out: fan_in,
+    "fan_out": lambda fan_in, fan_out: fan_out,
+    "fan_avg": lambda fan_in, fan_out: (fan_in + fan_out) / 2,
+}
+
+
+def _draw_uniform(source, variance, shape):
+    limit = math.sqrt(3.0 * variance)
+    return source.uniform(-limit, limit, shape)
+
+
+def _draw_truncated(source, variance, shape):
+    return math.sqrt(variance) / _TRUNCATED_DEVIATION * _truncated_normal(source, shape)
+
+
+def _draw_normal(source, variance, shape):
+    return source.normal(0.0, math.sqrt(variance), shape)
+
+
+_DRAWS = {"truncated_normal": _draw_truncated, "untruncated_normal": _draw_normal, "uniform": _draw_uniform}
+
+
+class _Scaled(VarianceScaling):
+    """A VarianceScaling with all but the seed fixed."""
+
+    config_names = ("seed",)
+    fixed = ()
+
+    def __init__(self, seed=None):
+        super().__init__(*self.fixed, seed)
+
+
+class GlorotUniform(_Scaled):
+    """U[-l, l], l = sqrt(6 / (fan_in + fan_out)). Source: Glorot, Bengio, AISTATS 2010."""
+
+    fixed = (1.0, "fan_avg", "uniform")
+
+
+class GlorotNormal(_Scaled):
+    """Truncated normal of variance 2 / (fan_in + fan_out). Source: Glorot, Bengio, AISTATS 2010."""
+
+    fixed = (1.0, "fan_avg", "truncated_normal")
+
+
+class HeUniform(_Scaled):
+    """U[-l, l], l = sqrt(6 / fan_in). Source: He et al., ICCV 2015."""
+
+    fixed = (2.0, "fan_in", "uniform")
+
+
+class HeNormal(_Scaled):
+    """Truncated normal of variance 2 / fan_in. Source: He et al., ICCV 2015."""
+
+    fixed = (2.0, "fan_in", "truncated_normal")
+
+
+class LecunUniform(_Scaled):
+    """U[-l, l], l = sqrt(3 / fan_in). Source: LeCun et al., Efficient BackProp, 1998."""
+
+    fixed = (1.0, "fan_in", "uniform")
+
+
+class LecunNormal(_Scaled):
+    """Truncated normal of variance 1 / fan_in. Source: LeCun et al., Efficient BackProp, 1998."""
+
+    fixed = (1.0, "fan_in", "truncated_normal")
+
+
+BY_NAME = {
+    "zeros": Zeros,
+    "ones": Ones,
+    "constant": Constant,
+    "random_normal": RandomNormal,
+    "random_uniform": RandomUniform,
+    "truncated_normal": TruncatedNormal,
+    "variance_scaling": VarianceScaling,
+    "glorot_uniform": GlorotUniform,
+    "glorot_normal": GlorotNormal,
+    "he_uniform": HeUniform,
+    "he_normal": HeNormal,
+    "lecun_uniform": LecunUniform,
+    "lecun_normal": LecunNormal,
+}
+
+
+def get(identifier, where="initializers.get"):
+    """The initialiser that a name, a class or a callable (shape, dtype) stands for; None stays None.
+
+    Raises:
+        ValueError: the name is unknown.
+        TypeError: it is none of these.
+    """
+    if isinstance(identifier, str):
+        return choose(where, "initializer", identifier, BY_NAME)()
+    if isinstance(identifier, type) and issubclass(identifier, Initializer):
+        return identifier()
+    if identifier is None or callable(identifier):
+        return identifier
+    raise TypeError(f"[{where}] an initializer is a name or a callable (shape, dtype): got {identifier!r}")

@@ -1,0 +1,3 @@
+"""keras.callbacks."""
+
+from hotloop.callbacks import *  # noqa: F403

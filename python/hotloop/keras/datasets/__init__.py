@@ -1,0 +1,5 @@
+"""keras.datasets."""
+
+from hotloop.keras.datasets import mnist
+
+__all__ = ["mnist"]

@@ -1,0 +1,3 @@
+"""keras.initializers."""
+
+from hotloop.initializers import *  # noqa: F403

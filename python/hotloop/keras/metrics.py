@@ -1,0 +1,3 @@
+"""keras.metrics."""
+
+from hotloop.metrics import *  # noqa: F403

@@ -1,0 +1,67 @@
+"""Fully connected layer."""
+
+from hotloop import initializers, ops
+from hotloop.layers.activation import apply_activation, epilogue, resolve_activation
+from hotloop.layers.arguments import positive_int
+from hotloop.layers.base import Layer
+
+__all__ = ["Dense"]
+
+
+class Dense(Layer):
+    """y = act(x @ kernel + bias), along the last axis.
+
+    Args:
+        units: size of the result's last axis.
+        activation: name, callable or None.
+        use_bias: whether there is a bias (units,).
+        kernel_initializer: of the kernel (inputs, units).
+        bias_initializer: of the bias.
+        input_dim: same as input_shape=(input_dim,).
+
+    Raises:
+        ValueError: units is not positive, a name is unknown, or the input's last size differs from the kernel's.
+    """
+
+    config_names = ("units", "activation", "use_bias", "kernel_initializer", "bias_initializer")
+
+    def __init__(
+        self,
+        units,
+        activation=None,
+        use_bias=True,
+        kernel_initializer="glorot_uniform",
+        bias_initializer="zeros",
+        *,
+        input_dim=None,
+        **kwargs,
+    ):
+        if input_dim is not None:
+            kwargs.setdefault("input_shape", (input_dim,))
+        super().__init__(**kwargs)
+        self.units = positive_int(self.name, "units", units)
+        self.activation = resolve_activation(self.name, activation)
+        self.use_bias = bool(use_bias)
+        initializers.get(kernel_initializer, self.name)
+        initializers.get(bias_initializer, self.name)
+        self.kernel_initializer, self.bias_initializer = kernel_initializer, bias_initializer
+        self.kernel = self.bias = None
+
+    def build(self, input_shape):
+        if len(input_shape) < 2:
+            raise ValueError(
+                f"[{self.name}] rank differs: input {input_shape} has {len(input_shape)}, wants at least 2"
+            )
+        if input_shape[-1] is None:
+            raise ValueError(f"[{self.name}] the input's last size must be known: got shape {input_shape}")
+        self._features = (-1, input_shape[-1])
+        self.kernel = self.add_weight((input_shape[-1], self.units), self.kernel_initializer, name="kernel")
+        if self.use_bias:
+            self.bias = self.add_weight((self.units,), self.bias_initializer, name="bias")
+
+    def call(self, x):
+        fused, rest = epilogue(self.activation)
+        return apply_activation(rest, ops.linear(x, self.kernel, self.bias, activation=fused))
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], self.units)

@@ -1,0 +1,37 @@
+"""Dropout layer."""
+
+import numpy as np
+
+from hotloop import ops
+from hotloop.layers.base import Layer
+
+__all__ = ["Dropout"]
+
+
+class Dropout(Layer):
+    """In training y = x / (1 - rate) where kept, else 0; otherwise y = x.
+
+    Args:
+        rate: probability in [0, 1) that an element is dropped.
+        seed: int for an own stream of masks, None for that of hotloop.set_seed.
+
+    Raises:
+        ValueError: rate is not in [0, 1).
+    """
+
+    config_names = ("rate", "seed")
+
+    def __init__(self, rate, seed=None, **kwargs):
+        super().__init__(**kwargs)
+        if not 0 <= rate < 1:
+            raise ValueError(f"[{self.name}] rate must be in [0, 1): got {rate}")
+        self.rate, self.seed = float(rate), seed
+        self._stream = None if seed is None else np.random.default_rng(seed)
+
+    def call(self, x, training=False):
+        if not training or self.rate == 0.0:
+            return x
+        return ops.dropout(x, self.rate, seed=None if self._stream is None else int(self._stream.integers(2**63)))
+
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape)

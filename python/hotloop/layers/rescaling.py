@@ -1,0 +1,27 @@
+"""Scaling of inputs."""
+
+from hotloop import ops
+from hotloop.layers.base import Layer
+
+__all__ = ["Rescaling"]
+
+
+class Rescaling(Layer):
+    """y = x * scale + offset; bytes become floats in the same pass.
+
+    Args:
+        scale: factor, e.g. 1 / 255 for images.
+        offset: what is added.
+    """
+
+    config_names = ("scale", "offset")
+
+    def __init__(self, scale, offset=0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.scale, self.offset = scale, offset
+
+    def call(self, x):
+        return ops.rescale(x, self.scale, self.offset)
+
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape)

@@ -1,0 +1,42 @@
+"""load_model: reads what model.save wrote."""
+
+from hotloop.compiled import Compiled
+from hotloop.io import load_arrays
+from hotloop.layers.config import from_json
+from hotloop.models import MODELS
+from hotloop.serialization import MODEL_FORMAT, OPTIMIZER, WEIGHTS, load_named, under
+
+__all__ = ["load_model"]
+
+
+def load_model(path, custom_objects=None):
+    """A model as it was saved: layers, weights, and if it was compiled, optimizer with its state, loss and metrics.
+
+    Args:
+        path: the file.
+        custom_objects: dict of name to class or function, for layers, losses and the like that are not hotloop's.
+
+    Returns:
+        Sequential, or the subclass that custom_objects names.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        ValueError: the file is damaged, holds no model, or names something unknown.
+    """
+    from hotloop.nn.layers import NN_CLASSES  # here: most programs need no second set of layers
+
+    custom_objects = NN_CLASSES | (custom_objects or {})
+    arrays, metadata = load_arrays(path)
+    if metadata.get("format") != MODEL_FORMAT:
+        raise ValueError(f"[load_model] not a model: {path!r} has format {metadata.get('format')!r}")
+    model = from_json(metadata["model"], custom_objects, MODELS)
+    if metadata["built"] is not None:
+        model.build(tuple(metadata["built"]))
+    load_named("load_model", model, under(WEIGHTS, arrays))
+    if metadata["compiled"] is not None:
+        model._compiled = Compiled.from_config(metadata["compiled"], custom_objects)
+        state = metadata["optimizer"] | {"arrays": under(OPTIMIZER, arrays)}
+        if state["updates"]:
+            model._compiled.bind(model.parameters())
+            model.optimizer.load_state_dict(state)
+    return model

@@ -1,0 +1,74 @@
+"""Loss: what all losses share, and losses made of a function."""
+
+import numpy as np
+
+from hotloop.autograd import data
+from hotloop.names import choose
+
+__all__ = ["Loss"]
+
+_REDUCTIONS = {
+    "sum_over_batch_size": "mean",
+    "mean": "mean",
+    "auto": "mean",
+    "sum": "sum",
+    "none": "none",
+}
+
+
+class Loss:
+    """Base: override call(y_true, y_pred), which gives one value per sample.
+
+    Args:
+        name: str.
+        reduction: "sum_over_batch_size" (also "mean"), "sum", or None; sample weights scale, but do not divide.
+
+    Raises:
+        ValueError: unknown reduction.
+    """
+
+    config_names = ()
+
+    def __init__(self, name=None, reduction="sum_over_batch_size"):
+        self.name = name or type(self).__name__
+        self.reduction = choose(type(self).__name__, "reduction", reduction or "none", _REDUCTIONS)
+
+    def call(self, y_true, y_pred):
+        """One loss per sample."""
+        raise NotImplementedError(f"[{self.name}] {type(self).__name__} does not define call(self, y_true, y_pred)")
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        """The reduced loss of predictions."""
+        return reduce_values(self.call(y_true, y_pred), sample_weight, self.reduction)
+
+    def targets(self, where, y):
+        """All targets of a data set as `__call__` takes them batch by batch; converted once."""
+        return y
+
+    def check(self, where, y, shape):
+        """Raises ValueError where targets `y` of a data set do not fit predictions (..., *shape[1:])."""
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {name: getattr(self, name) for name in (*self.config_names, "reduction", "name")}
+
+
+def reduce_values(values, sample_weight=None, reduction="mean"):
+    """Mean, sum or the values themselves, each sample's scaled by its weight."""
+    if sample_weight is not None:
+        weight = np.asarray(data(sample_weight), values.dtype)
+        values = values * weight.reshape(weight.shape + (1,) * (values.ndim - weight.ndim))
+    if reduction == "none" or values.ndim == 0:
+        return values
+    return values.sum() if reduction == "sum" else values.mean()
+
+
+class FunctionLoss(Loss):
+    """A loss from any function (y_true, y_pred) -> one value per sample, or a scalar."""
+
+    def __init__(self, function, reduction="sum_over_batch_size", name=None):
+        super().__init__(name or getattr(function, "__name__", type(function).__name__), reduction)
+        self.function = function
+
+    def call(self, y_true, y_pred):
+        return self.function(y_true, y_pred)

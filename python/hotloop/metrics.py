@@ -1,0 +1,263 @@
+"""Metrics as compile() takes them: running means over the batches of an epoch, on plain arrays."""
+
+import numpy as np
+
+from hotloop import _core
+from hotloop.autograd import data
+from hotloop.layers.auto_name import snake_case
+from hotloop.names import choose
+
+__all__ = [
+    "Accuracy",
+    "BinaryAccuracy",
+    "CategoricalAccuracy",
+    "Mean",
+    "MeanAbsoluteError",
+    "MeanMetric",
+    "MeanSquaredError",
+    "Metric",
+    "RootMeanSquaredError",
+    "SparseCategoricalAccuracy",
+    "SparseTopKCategoricalAccuracy",
+    "TopKCategoricalAccuracy",
+    "get",
+]
+
+
+class Metric:
+    """Base: override reset_state, update_state(y_true, y_pred, sample_weight) and result."""
+
+    config_names = ()
+
+    def __init__(self, name=None):
+        self.name = name or snake_case(type(self).__name__)
+
+    def reset_state(self):
+        """Forgets all batches."""
+        raise NotImplementedError(f"[{self.name}] {type(self).__name__} does not define reset_state")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        """Takes in one batch."""
+        raise NotImplementedError(f"[{self.name}] {type(self).__name__} does not define update_state")
+
+    def result(self):
+        """The value over all batches since the last reset, a float."""
+        raise NotImplementedError(f"[{self.name}] {type(self).__name__} does not define result")
+
+    def __call__(self, *args, **kwargs):
+        """update_state, then result."""
+        self.update_state(*args, **kwargs)
+        return self.result()
+
+    def get_config(self):
+        """The constructor's arguments."""
+        return {name: getattr(self, name) for name in (*self.config_names, "name")}
+
+
+class Mean(Metric):
+    """The weighted mean of all values given: update_state(values, sample_weight)."""
+
+    def __init__(self, name=None):
+        super().__init__(name)
+        self.reset_state()
+
+    def reset_state(self):
+        self._total = self._weight = 0.0
+
+    def update_state(self, values, sample_weight=None):
+        values = np.asarray(data(values))
+        if sample_weight is None:
+            self.add(float(values.sum(dtype=np.float64)), values.size)
+            return
+        weight = np.asarray(data(sample_weight), np.float64)
+        weight = np.broadcast_to(weight.reshape(weight.shape + (1,) * (values.ndim - weight.ndim)), values.shape)
+        self.add(float((values * weight).sum()), float(weight.sum()))
+
+    def add(self, total, weight):
+        """Takes in a sum of values and their weight."""
+        self._total += total
+        self._weight += weight
+
+    def result(self):
+        return self._total / self._weight if self._weight else 0.0
+
+
+class MeanMetric(Mean):
+    """The mean of a function (y_true, y_pred) -> one value per sample."""
+
+    def __init__(self, function=None, name=None):
+        super().__init__(name or getattr(function, "__name__", None))
+        if function is not None:
+            self.function = self.values = function
+
+    def values(self, y_true, y_pred):
+        """One value per sample."""
+        raise NotImplementedError(f"[{self.name}] {type(self).__name__} does not define values(self, y_true, y_pred)")
+
+    def update_state(self, y_true, y_pred, sample_weight=None):
+        values = data(self.values(np.asarray(data(y_true)), np.asarray(data(y_pred))))
+        if np.ndim(values) == 0:
+            self.add(float(values) * len(y_pred), len(y_pred))
+        elif sample_weight is None and isinstance(values, np.ndarray) and values.dtype == bool:
+            self.add(int(np.count_nonzero(values)), values.size)
+        else:
+            super().update_state(values, sample_weight)
+
+
+def _rows(y):
+    """The classes along the last axis of (..., classes), flattened to (rows,)."""
+    return _core.argmax(y.reshape(-1, y.shape[-1]))
+
+
+def _ids(y_true, y_pred):
+    """Class numbers (...,) from (...,) or (..., 1)."""
+    return y_true[..., 0] if y_true.ndim == y_pred.ndim else y_true
+
+
+class SparseCategoricalAccuracy(MeanMetric):
+    """How often the largest of y_pred (..., classes) is class y_true (...,) or (..., 1)."""
+
+    def __init__(self, name="sparse_categorical_accuracy"):
+        super().__init__(name=name)
+
+    def values(self, y_true, y_pred):
+        ids = _ids(y_true, y_pred)
+        return _rows(y_pred).reshape(ids.shape) == ids
+
+
+class CategoricalAccuracy(MeanMetric):
+    """How often the largest of y_pred (..., classes) is the largest of y_true (..., classes)."""
+
+    def __init__(self, name="categorical_accuracy"):
+        super().__init__(name=name)
+
+    def values(self, y_true, y_pred):
+        return (_rows(y_true) == _rows(y_pred)).reshape(y_true.shape[:-1])
+
+
+class BinaryAccuracy(MeanMetric):
+    """How often y_pred > threshold where y_true is 1, and not where it is 0; the mean over the last axis of each."""
+
+    config_names = ("threshold",)
+
+    def __init__(self, name="binary_accuracy", threshold=0.5):
+        super().__init__(name=name)
+        self.threshold = threshold
+
+    def values(self, y_true, y_pred):
+        y_true = y_true.reshape(y_pred.shape) if y_true.size == y_pred.size else y_true
+        values = (y_pred > self.threshold) == (y_true > 0.5)
+        return values.mean(axis=-1) if values.ndim > 1 else values
+
+
+class Accuracy(MeanMetric):
+    """Binary, sparse or categorical accuracy, by the shapes of targets and predictions, as Keras' "accuracy"."""
+
+    def __init__(self, name="accuracy"):
+        super().__init__(name=name)
+
+    def values(self, y_true, y_pred):
+        if y_pred.shape[-1:] == (1,) or y_pred.ndim < 2:
+            return _BINARY.values(y_true, y_pred)
+        if y_true.ndim < y_pred.ndim or y_true.shape[-1] == 1:
+            return _SPARSE.values(y_true, y_pred)
+        return _CATEGORICAL.values(y_true, y_pred)
+
+
+_BINARY, _SPARSE, _CATEGORICAL = BinaryAccuracy(), SparseCategoricalAccuracy(), CategoricalAccuracy()
+
+
+class SparseTopKCategoricalAccuracy(MeanMetric):
+    """How often fewer than k classes of y_pred (..., classes) beat class y_true (...,) or (..., 1)."""
+
+    config_names = ("k",)
+
+    def __init__(self, k=5, name="sparse_top_k_categorical_accuracy"):
+        super().__init__(name=name)
+        self.k = k
+
+    def values(self, y_true, y_pred):
+        ids = _ids(y_true, y_pred).astype(np.int64)
+        score = np.take_along_axis(y_pred, ids[..., None], -1)
+        return (~(y_pred <= score)).sum(axis=-1) < self.k  # so that NaN beats
+
+
+class TopKCategoricalAccuracy(SparseTopKCategoricalAccuracy):
+    """How often fewer than k classes of y_pred (..., classes) beat the largest of y_true (..., classes)."""
+
+    def __init__(self, k=5, name="top_k_categorical_accuracy"):
+        super().__init__(k, name)
+
+    def values(self, y_true, y_pred):
+        return super().values(_rows(y_true).reshape(y_true.shape[:-1]), y_pred)
+
+
+def _difference(y_true, y_pred):
+    if y_true.shape != y_pred.shape and y_true.size == y_pred.size:
+        y_true = y_true.reshape(y_pred.shape)
+    return y_pred - y_true
+
+
+class MeanSquaredError(MeanMetric):
+    """mean((y_true - y_pred)^2)."""
+
+    def __init__(self, name="mean_squared_error"):
+        super().__init__(name=name)
+
+    def values(self, y_true, y_pred):
+        return np.square(_difference(y_true, y_pred))
+
+
+class RootMeanSquaredError(MeanSquaredError):
+    """sqrt(mean((y_true - y_pred)^2)) over the whole epoch."""
+
+    def __init__(self, name="root_mean_squared_error"):
+        super().__init__(name=name)
+
+    def result(self):
+        return super().result() ** 0.5
+
+
+class MeanAbsoluteError(MeanMetric):
+    """mean(|y_true - y_pred|)."""
+
+    def __init__(self, name="mean_absolute_error"):
+        super().__init__(name=name)
+
+    def values(self, y_true, y_pred):
+        return np.abs(_difference(y_true, y_pred))
+
+
+BY_NAME = {
+    "accuracy": Accuracy,
+    "acc": Accuracy,
+    "sparse_categorical_accuracy": SparseCategoricalAccuracy,
+    "categorical_accuracy": CategoricalAccuracy,
+    "binary_accuracy": BinaryAccuracy,
+    "top_k_categorical_accuracy": TopKCategoricalAccuracy,
+    "sparse_top_k_categorical_accuracy": SparseTopKCategoricalAccuracy,
+    "mean_squared_error": MeanSquaredError,
+    "mse": MeanSquaredError,
+    "root_mean_squared_error": RootMeanSquaredError,
+    "rmse": RootMeanSquaredError,
+    "mean_absolute_error": MeanAbsoluteError,
+    "mae": MeanAbsoluteError,
+}
+
+
+def get(identifier, where="metrics.get"):
+    """The metric that a name, a Metric or a function (y_true, y_pred) stands for.
+
+    Raises:
+        ValueError: the name is unknown.
+        TypeError: it is none of these.
+    """
+    if isinstance(identifier, Metric):
+        return identifier
+    if isinstance(identifier, str):
+        return choose(where, "metric", identifier, BY_NAME)(name=identifier)
+    if isinstance(identifier, type) and issubclass(identifier, Metric):
+        return identifier()
+    if callable(identifier):
+        return MeanMetric(identifier)
+    raise TypeError(f"[{where}] a metric is a name, a Metric or a function (y_true, y_pred): got {identifier!r}")

@@ -1,0 +1,226 @@
+"""Model, to be subclassed, and Sequential, a chain of layers."""
+
+import numpy as np
+
+from hotloop import layers as layer_module
+from hotloop.autograd import Tensor, no_grad
+from hotloop.devices import choose_device
+from hotloop.layers.base import Layer
+from hotloop.layers.config import classes_by_name, from_json, to_json
+from hotloop.plan import make_plan
+from hotloop.serialization import Saving
+from hotloop.summary import format_summary
+from hotloop.training import Training
+
+__all__ = ["Model", "Sequential"]
+
+
+class Model(Training, Saving, Layer):
+    """Base of models: layers as attributes (also in lists and dicts), `call(self, x)` says what they do.
+
+    Weights are made at the first call, or by build(). A call outside fit runs as in evaluation unless train() was
+    called or training=True is given.
+
+    Args:
+        name: str.
+    """
+
+    device = "cpu"
+    history = None
+    stop_training = False
+
+    @property
+    def layers(self):
+        """The layers that the model holds directly."""
+        return [item for _, item in self.named_children() if not isinstance(item, Tensor)]
+
+    def build(self, input_shape):
+        """Makes the weights for inputs of a shape (batch or None, ...), by a call on zeros."""
+        if not self.built:
+            self._note_built(input_shape)
+            with no_grad():
+                self(np.zeros([1 if size is None else size for size in input_shape], self.dtype), training=False)
+
+    def build_for(self, shape):
+        """Notes the shape; the call that follows builds the layers."""
+        if not self.built:
+            self._note_built(shape)
+            if type(self).build is not Model.build:
+                self.build(shape)
+
+    def _note_built(self, shape):
+        self.built = True
+        self._built_shape = (None, *shape[1:])
+
+    def get_layer(self, name=None, index=None):
+        """The layer of a name or an index.
+
+        Raises:
+            ValueError: there is none, or neither is given.
+        """
+        layers = self.layers
+        if index is not None and -len(layers) <= index < len(layers):
+            return layers[index]
+        for layer in layers if index is None else ():
+            if layer.name == name:
+                return layer
+        names = ", ".join(layer.name for layer in layers)
+        raise ValueError(f"[{self.name}] no such layer: {(name if index is None else index)!r} (layers: {names})")
+
+    def summary(self, print_fn=print):
+        """Prints a table of the layers, their output shapes and how many parameters they have."""
+        print_fn(format_summary(self))
+
+    def to(self, device):
+        """Moves the model to "cpu", "cuda" or what "auto" finds; returns it.
+
+        Raises:
+            ValueError: unknown device.
+            RuntimeError: this build does not have the device.
+        """
+        self.device = choose_device(f"{self.name}.to", device)
+        return self
+
+    def __repr__(self):
+        lines = [f"  ({path}): {_indented(repr(item))}" for path, item in self.named_children() if _is_layer(item)]
+        return "\n".join([f"{type(self).__name__}({self.name!r}", *lines, ")"]) if lines else super().__repr__()
+
+
+def _is_layer(item):
+    return isinstance(item, Layer)
+
+
+def _indented(text):
+    return text.replace("\n", "\n  ")
+
+
+class Sequential(Model):
+    """Layers applied one after the other.
+
+    Built at once where the first layer has input_shape= or is Input(shape), else at the first call. Conv2D followed by
+    MaxPooling2D runs as one op, see plan.py.
+
+    Args:
+        layers: list of layers, or None.
+        name: str.
+
+    Raises:
+        TypeError: one is not a layer.
+        ValueError: two have the same name, or a layer does not fit what the one before it gives.
+    """
+
+    def __init__(self, layers=None, *, name=None, **kwargs):
+        super().__init__(name=name, **kwargs)
+        self._layers = []
+        for layer in [layers] if isinstance(layers, Layer) else layers or []:
+            self.add(layer)
+
+    @property
+    def layers(self):
+        """The layers, in order."""
+        return list(self._layers)
+
+    def named_children(self):
+        return ((str(i), layer) for i, layer in enumerate(self._layers))
+
+    def add(self, layer):
+        """Appends a layer; builds it if the shape of its input is known.
+
+        Raises:
+            TypeError: it is not a layer.
+            ValueError: its name is taken, or it does not fit.
+        """
+        if not isinstance(layer, Layer):
+            raise TypeError(f"[{self.name}] add wants a layer: got {layer!r}")
+        if any(layer.name == other.name for other in self._layers):
+            raise ValueError(f"[{self.name}] the name {layer.name!r} is taken: names of layers must differ")
+        self._layers.append(layer)
+        try:
+            if self.built:
+                self._build_layers(self._built_shape)
+            elif self.declared_shape is not None or self._layers[0].declared_shape is not None:
+                self.build(self.declared_shape or self._layers[0].declared_shape)
+        except Exception:
+            self._layers.pop()
+            raise
+
+    def pop(self):
+        """Removes and returns the last layer.
+
+        Raises:
+            ValueError: there is none.
+        """
+        if not self._layers:
+            raise ValueError(f"[{self.name}] pop: there are no layers")
+        return self._layers.pop()
+
+    def build(self, input_shape=None):
+        """Makes the weights of all layers for inputs of a shape (batch or None, ...)."""
+        if input_shape is None:
+            raise ValueError(f"[{self.name}] build wants the inputs' shape, batch included, e.g. (None, 28, 28, 1)")
+        if not self.built and self._layers:
+            self._build_layers((None, *input_shape[1:]))
+
+    def build_for(self, shape):
+        self.build(shape)
+
+    def _build_layers(self, shape):
+        inputs = shape
+        for layer in self._layers:
+            layer.build_for(shape)
+            shape = layer.compute_output_shape(shape)
+        self._note_built(inputs)
+
+    def check_shape(self, shape):
+        declared = self.declared_shape or (self._layers[0].declared_shape if self._layers else None)
+        if declared is None:
+            return
+        if len(shape) != len(declared) or any(
+            want not in (None, got) for want, got in zip(declared[1:], shape[1:], strict=True)
+        ):
+            raise ValueError(f"[{self.name}] input shape differs: expected {declared}, got {tuple(shape)}")
+
+    @property
+    def input_shape(self):
+        """(None, ...) that the model was built for, or None."""
+        return self._built_shape
+
+    @property
+    def output_shape(self):
+        """(None, ...) of the result, or None before the model is built."""
+        return self.compute_output_shape(self._built_shape) if self.built else None
+
+    def compute_output_shape(self, input_shape):
+        for layer in self._layers:
+            input_shape = layer.compute_output_shape(input_shape)
+        return tuple(input_shape)
+
+    def plan(self):
+        """The steps that a call runs: layers, and joined layers."""
+        return make_plan(self._layers)
+
+    def call(self, x):
+        for step in make_plan(self._layers):
+            x = step(x)
+        return x
+
+    def get_config(self):
+        """Name, input shape and the layers' configs, as JSON can hold them."""
+        return {
+            "name": self.name,
+            "input_shape": self._built_shape and list(self._built_shape[1:]),
+            "layers": to_json(self._layers),
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """A Sequential made from get_config()'s result, built if that one was."""
+        model = cls(name=config["name"])
+        model._layers = from_json(config["layers"], custom_objects, MODELS)
+        if config["input_shape"] is not None:
+            model.build((None, *config["input_shape"]))
+        return model
+
+
+_LAYERS = [cls for cls in vars(layer_module).values() if isinstance(cls, type) and issubclass(cls, Layer)]
+MODELS = classes_by_name([*_LAYERS, Sequential])

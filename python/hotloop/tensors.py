@@ -1,0 +1,33 @@
+"""Tensors as PyTorch's users make them."""
+
+import numpy as np
+
+from hotloop.autograd import Tensor
+
+__all__ = ["from_numpy", "tensor"]
+
+
+def tensor(data, *, dtype=None, requires_grad=False):
+    """A Tensor with a copy of the data.
+
+    Args:
+        data: array-like of real numbers.
+        dtype: float32 or float64; None keeps these and makes float32 of the rest.
+        requires_grad: whether backward() leaves a gradient in `grad`.
+
+    Raises:
+        TypeError: data is not real numbers.
+    """
+    made = Tensor(data if dtype is None else np.asarray(data, dtype), requires_grad=requires_grad)
+    return Tensor(made.data.copy(), requires_grad=requires_grad)
+
+
+def from_numpy(array):
+    """A Tensor over the array's own memory, where it is float32 or float64; else over a float32 copy.
+
+    Raises:
+        TypeError: it is not an ndarray of real numbers.
+    """
+    if not isinstance(array, np.ndarray):
+        raise TypeError(f"[from_numpy] wants an ndarray: got {type(array).__name__}")
+    return Tensor(array)

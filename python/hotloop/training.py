@@ -1,0 +1,298 @@
+"""compile, fit, evaluate, predict and their steps: the part of Model that runs over data."""
+
+import numpy as np
+
+from hotloop.autograd import data, no_grad
+from hotloop.batches import Samples
+from hotloop.callbacks import History
+from hotloop.callbacks.base import CallbackList
+from hotloop.compiled import Compiled
+from hotloop.devices import choose_device
+from hotloop.layers.arguments import positive_int
+from hotloop.progress import Progress
+from hotloop.random import generator
+
+_BATCH_SIZE = 32
+
+
+class Training:
+    """Mixin of Model."""
+
+    _compiled = None
+
+    def compile(self, optimizer="adam", loss=None, metrics=None, *, device="auto"):
+        """Says how fit trains and what is measured.
+
+        Args:
+            optimizer: name ("adam", "sgd", ...) or hotloop.optim.Optimizer.
+            loss: name ("mse", "sparse_categorical_crossentropy", ...), Loss, or function (y_true, y_pred) -> losses.
+            metrics: list of names ("accuracy", ...), Metrics or functions (y_true, y_pred) -> values.
+            device: "auto", "cpu" or "cuda".
+
+        Raises:
+            ValueError: a name is unknown; the error lists the choices.
+            RuntimeError: this build does not have the device.
+        """
+        device = choose_device("compile", device)
+        self._compiled = Compiled(optimizer, loss, metrics if metrics is not None else [])
+        self.device = device
+
+    @property
+    def optimizer(self):
+        """The optimizer that compile() was given."""
+        return self._need_compiled("optimizer").optimizer
+
+    @property
+    def loss(self):
+        """The loss that compile() was given."""
+        return self._need_compiled("loss").loss
+
+    @property
+    def metrics_names(self):
+        """["loss", *names of the metrics]."""
+        return list(self._need_compiled("metrics_names").names)
+
+    def _need_compiled(self, where):
+        if self._compiled is None:
+            raise RuntimeError(f"[{where}] the model is not compiled: call compile(optimizer, loss, metrics) first")
+        return self._compiled
+
+    def fit(
+        self,
+        x,
+        y,
+        batch_size=None,
+        epochs=1,
+        verbose=1,
+        callbacks=None,
+        validation_split=0.0,
+        validation_data=None,
+        shuffle=True,
+        class_weight=None,
+        sample_weight=None,
+        initial_epoch=0,
+        validation_batch_size=None,
+        validation_freq=1,
+    ):
+        """Trains the model.
+
+        Args:
+            x: inputs (n, ...), any real dtype; converted batch by batch.
+            y: targets (n, ...).
+            batch_size: rows a step, 32 if None; the last batch of an epoch may be smaller.
+            epochs: number of the last epoch.
+            verbose: 0 silent, 1 a progress line, 2 a line an epoch.
+            callbacks: list of hotloop.callbacks.Callback.
+            validation_split: share of the data, taken from the end, that is only evaluated.
+            validation_data: (x, y) or (x, y, sample weights) to evaluate after each epoch.
+            shuffle: whether each epoch takes the rows in a new order, drawn from the stream of hotloop.set_seed.
+            class_weight: dict of class number to the weight of its rows.
+            sample_weight: (n,) weights that scale each row's loss; metrics do not see them.
+            initial_epoch: number of epochs done before.
+            validation_batch_size: batch_size if None.
+            validation_freq: epochs from one validation to the next.
+
+        Returns:
+            History: `history` is a dict of lists, one value an epoch.
+
+        Raises:
+            RuntimeError: the model is not compiled.
+            ValueError: no data, lengths that differ, shapes or labels that do not fit.
+            TypeError: data that are not real numbers.
+        """
+        compiled = self._need_compiled("fit")
+        samples = _samples("fit", compiled, x, y, sample_weight)
+        batch_size = positive_int("fit", "batch_size", _BATCH_SIZE if batch_size is None else batch_size)
+        validation = None
+        if validation_data is not None:
+            validation = _samples("fit: validation_data", compiled, *_pair(validation_data))
+        elif validation_split:
+            samples, validation = samples.split(validation_split)
+        if class_weight:
+            samples.scale_weights(class_weight)
+        validation_size = batch_size if validation_batch_size is None else validation_batch_size
+        steps = -(-len(samples) // batch_size)
+        params = {"epochs": epochs, "steps": steps, "verbose": verbose}
+        self.history = History()
+        callbacks = CallbackList([*_listed(callbacks), self.history], self, params)
+        self.stop_training = False
+        callbacks.call("on_train_begin", {})
+        logs = {}
+        for epoch in range(initial_epoch, epochs):
+            if verbose and epochs > 1:
+                print(f"Epoch {epoch + 1}/{epochs}")
+            callbacks.call("on_epoch_begin", epoch, {})
+            progress = Progress(steps, verbose, compiled.logs)
+            try:
+                self._train_epoch(samples, validation, batch_size, shuffle, callbacks, progress)
+                logs = compiled.logs()
+                if validation is not None and (epoch + 1) % validation_freq == 0:
+                    logs |= self._evaluate_epoch(validation, validation_size, callbacks, None, "val_")
+                progress.finish(logs)
+            finally:
+                progress.close()
+            callbacks.call("on_epoch_end", epoch, logs)
+            if self.stop_training:
+                break
+        callbacks.call("on_train_end", logs)
+        return self.history
+
+    def evaluate(self, x, y, batch_size=None, verbose=1, sample_weight=None, callbacks=None, return_dict=False):
+        """Loss and metrics on data, without training.
+
+        Args:
+            x, y, sample_weight, batch_size, callbacks: as in fit.
+            verbose: 0 silent, 1 a progress line, 2 a line at the end.
+            return_dict: whether names come with the numbers.
+
+        Returns:
+            [loss, *metrics], the loss alone where there are no metrics, or a dict.
+
+        Raises:
+            RuntimeError, ValueError, TypeError: as in fit.
+        """
+        compiled = self._need_compiled("evaluate")
+        samples = _samples("evaluate", compiled, x, y, sample_weight)
+        batch_size = positive_int("evaluate", "batch_size", _BATCH_SIZE if batch_size is None else batch_size)
+        steps = -(-len(samples) // batch_size)
+        callbacks = CallbackList(callbacks, self, {"epochs": 1, "steps": steps, "verbose": verbose})
+        progress = Progress(steps, verbose, compiled.logs)
+        try:
+            logs = self._evaluate_epoch(samples, batch_size, callbacks, progress)
+            progress.finish(logs)
+        finally:
+            progress.close()
+        return logs if return_dict else _as_numbers(compiled.results())
+
+    def predict(self, x, batch_size=None, verbose=0, callbacks=None):
+        """The model's results for inputs, computed in batches.
+
+        Args:
+            x: inputs (n, ...).
+            batch_size: rows at a time, 32 if None.
+            verbose: 0 silent, 1 a progress line, 2 a line at the end.
+            callbacks: list of hotloop.callbacks.Callback.
+
+        Returns:
+            ndarray (n, ...).
+
+        Raises:
+            ValueError, TypeError: x does not fit the model.
+        """
+        samples = Samples("predict", x)
+        batch_size = positive_int("predict", "batch_size", _BATCH_SIZE if batch_size is None else batch_size)
+        steps = -(-len(samples) // batch_size)
+        callbacks = CallbackList(callbacks, self, {"epochs": 1, "steps": steps, "verbose": verbose})
+        callbacks.call("on_predict_begin", {})
+        progress = Progress(steps, verbose, dict)
+        result = None
+        try:
+            for step in range(max(steps, 1)):  # no rows at all still have a shape
+                rows = slice(step * batch_size, (step + 1) * batch_size)
+                callbacks.batch("on_predict_batch_begin", step, dict)
+                outputs = self.predict_on_batch(samples.x[rows])
+                if result is None:
+                    result = np.empty((len(samples), *outputs.shape[1:]), outputs.dtype)
+                result[rows] = outputs
+                callbacks.batch("on_predict_batch_end", step, lambda outputs=outputs: {"outputs": outputs})
+                progress.advance()
+            progress.finish({})
+        finally:
+            progress.close()
+        callbacks.call("on_predict_end", {})
+        return result
+
+    def predict_on_batch(self, x):
+        """The model's results (n, ...) for one batch of inputs, an ndarray."""
+        with no_grad():
+            return np.asarray(data(self(x, training=False)))
+
+    def train_on_batch(self, x, y, sample_weight=None, class_weight=None, return_dict=False):
+        """One training step on one batch; arguments, results and errors are those of fit and evaluate."""
+        compiled = self._need_compiled("train_on_batch")
+        samples = _samples("train_on_batch", compiled, x, y, sample_weight)
+        if class_weight:
+            samples.scale_weights(class_weight)
+        compiled.reset()
+        self._train_step(samples, slice(None))
+        return compiled.logs() if return_dict else _as_numbers(compiled.results())
+
+    def test_on_batch(self, x, y, sample_weight=None, return_dict=False):
+        """Loss and metrics on one batch; arguments, results and errors are those of evaluate."""
+        compiled = self._need_compiled("test_on_batch")
+        samples = _samples("test_on_batch", compiled, x, y, sample_weight)
+        compiled.reset()
+        self._test_step(samples, slice(None))
+        return compiled.logs() if return_dict else _as_numbers(compiled.results())
+
+    def _train_epoch(self, samples, validation, batch_size, shuffle, callbacks, progress):
+        compiled, others = self._compiled, () if validation is None else (validation,)
+        compiled.reset()
+        order = generator().permutation(len(samples)) if shuffle else None
+        for step, start in enumerate(range(0, len(samples), batch_size)):
+            stop = start + batch_size
+            callbacks.batch("on_train_batch_begin", step, dict)
+            self._train_step(samples, slice(start, stop) if order is None else order[start:stop], *others)
+            callbacks.batch("on_train_batch_end", step, compiled.logs)
+            progress.advance()
+            if self.stop_training:
+                break
+
+    def _train_step(self, samples, rows, *others):
+        compiled = self._compiled
+        x, y, weight = samples.batch(rows)
+        predictions = self(x, training=True)
+        if not samples.checked:
+            for part in (samples, *others):
+                part.check(compiled.loss, predictions.shape)
+            compiled.bind(self.parameters())
+        loss = compiled.loss(y, predictions, weight)
+        compiled.optimizer.zero_grad()
+        loss.backward()
+        compiled.optimizer.step()
+        compiled.update(loss, y, predictions)
+
+    def _evaluate_epoch(self, samples, batch_size, callbacks, progress, prefix=""):
+        compiled = self._compiled
+        compiled.reset()
+        callbacks.call("on_test_begin", {})
+        for step, start in enumerate(range(0, len(samples), batch_size)):
+            callbacks.batch("on_test_batch_begin", step, dict)
+            self._test_step(samples, slice(start, start + batch_size))
+            callbacks.batch("on_test_batch_end", step, compiled.logs)
+            if progress is not None:
+                progress.advance()
+        callbacks.call("on_test_end", compiled.logs())
+        return compiled.logs(prefix)
+
+    def _test_step(self, samples, rows):
+        compiled = self._compiled
+        x, y, weight = samples.batch(rows)
+        with no_grad():
+            predictions = self(x, training=False)
+            samples.check(compiled.loss, predictions.shape)
+            compiled.update(compiled.loss(y, predictions, weight), y, predictions)
+
+
+def _samples(where, compiled, x, y, sample_weight=None):
+    samples = Samples(where, x, y, sample_weight)
+    if not len(samples):
+        raise ValueError(f"[{where}] there are no data: x has shape {samples.x.shape}")
+    samples.y = compiled.loss.targets(where, samples.y)
+    return samples
+
+
+def _pair(validation_data):
+    if not isinstance(validation_data, list | tuple) or len(validation_data) not in (2, 3):
+        raise TypeError(f"[fit] validation_data wants (x, y) or (x, y, weights): got {type(validation_data).__name__}")
+    return validation_data
+
+
+def _listed(callbacks):
+    if callbacks is None:
+        return []
+    return callbacks if isinstance(callbacks, list | tuple) else [callbacks]
+
+
+def _as_numbers(results):
+    return results if len(results) > 1 else results[0]

@@ -1,0 +1,450 @@
+"""compile, fit, evaluate, predict: learning, reports, data in any form, weights, interruptions, errors."""
+
+import copy
+import pickle
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+
+import hotloop as hl
+from hotloop.callbacks import LambdaCallback
+
+L = hl.layers
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((200, 6)).astype(np.float32)
+Y = (X[:, 0] + 0.5 * X[:, 1] > 0).astype(np.int64) + (X[:, 2] > 1)
+
+
+def classifier(seed=0, **compiled):
+    hl.set_seed(seed)
+    model = hl.Sequential([L.Dense(16, activation="relu", input_shape=(6,)), L.Dense(3, activation="softmax")])
+    options = {"optimizer": "adam", "loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]} | compiled
+    model.compile(**options)
+    return model
+
+
+def regressor(seed=0, optimizer=None, **compiled):
+    hl.set_seed(seed)
+    model = hl.Sequential([L.Dense(1, input_shape=(6,))])
+    model.compile(optimizer=optimizer or hl.optim.SGD(lr=0.1), loss="mse", **compiled)
+    return model
+
+
+def fitted(model, *args, seed=7, **options):
+    """The model after a fit that draws from the seed's stream."""
+    hl.set_seed(seed)
+    model.fit(*args, **({"verbose": 0} | options))
+    return model
+
+
+def same(a, b):
+    return all(np.array_equal(p, q) for p, q in zip(a.get_weights(), b.get_weights(), strict=True))
+
+
+def test_a_classifier_learns():
+    model = classifier(optimizer=hl.optim.Adam(1e-2))
+    history = model.fit(X, Y, epochs=20, verbose=0)
+    assert list(history.history) == ["accuracy", "loss"] and history.epoch == list(range(20))
+    assert history.history["loss"][-1] <= 0.5 * history.history["loss"][0]
+    assert history.history["accuracy"][-1] >= 0.9
+    assert model.history is history
+
+
+def test_a_regression_finds_its_coefficients():
+    w = np.arange(6, dtype=np.float32)
+    model = regressor()
+    model.fit(X, X @ w + 3, epochs=50, verbose=0)
+    kernel, bias = model.get_weights()
+    assert np.abs(kernel[:, 0] - w).max() <= 1e-3 and abs(bias[0] - 3) <= 1e-3
+
+
+def test_the_step_is_that_of_the_formula():
+    model = regressor()
+    (kernel, bias), y = model.get_weights(), X[:, :1] * 2
+    model.fit(X, y, batch_size=200, epochs=1, verbose=0)
+    error = X.astype(float) @ kernel + bias - y
+    new_kernel, new_bias = model.get_weights()
+    assert np.abs(new_kernel - (kernel - 0.1 * 2 * X.T.astype(float) @ error / 200)).max() <= 1e-6
+    assert np.abs(new_bias - (bias - 0.1 * 2 * error.mean(0))).max() <= 1e-6
+
+
+def test_subclassed_models_train():
+    class Net(hl.Model):
+        def __init__(self):
+            super().__init__()
+            self.hidden = L.Dense(8, activation="relu")
+            self.out = L.Dense(3, activation="softmax")
+
+        def call(self, x):
+            return self.out(self.hidden(x))
+
+    hl.set_seed(0)
+    model = Net()
+    model.compile(optimizer=hl.optim.Adam(1e-2), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    history = model.fit(X, Y, epochs=10, verbose=0)
+    assert history.history["loss"][-1] <= 0.7 * history.history["loss"][0]
+
+
+def test_the_seed_decides():
+    def run(seed):
+        model = classifier(seed)
+        model.fit(X, Y, epochs=2, verbose=0)
+        return model
+
+    assert same(run(3), run(3)) and not same(run(3), run(4))
+
+
+def test_shuffling_takes_every_row_once_an_epoch():
+    seen = []
+
+    class Spy(hl.Model):
+        def __init__(self):
+            super().__init__()
+            self.out = L.Dense(1)
+
+        def call(self, x, training=False):
+            if training:
+                seen.extend(np.asarray(x)[:, 0].tolist())
+            return self.out(x)
+
+    model = Spy()
+    model.compile("sgd", "mse")
+    x = np.arange(10, dtype=np.float32)[:, None]
+    hl.set_seed(1)
+    model.fit(x, x, batch_size=4, epochs=2, verbose=0)
+    assert sorted(seen[:10]) == sorted(seen[10:]) == list(range(10)) and seen[:10] != seen[10:]
+    assert seen[:10] != list(range(10))
+    seen.clear()
+    model.fit(x, x, batch_size=4, shuffle=False, verbose=0)
+    assert seen == list(range(10))
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [
+        lambda x: x.astype(np.float64),
+        lambda x: x.astype(">f4"),
+        lambda x: np.asfortranarray(x),
+        lambda x: np.repeat(x, 2, axis=1)[:, ::2],
+        lambda x: x.tolist(),
+        lambda x: hl.Tensor(x),
+        lambda x: read_only(x),
+    ],
+    ids=["float64", "big-endian", "fortran", "strided", "lists", "tensor", "read-only"],
+)
+def test_data_come_in_any_form(convert):
+    plain = fitted(classifier(), X, Y)
+    other = fitted(classifier(), convert(X), Y.astype(np.uint8).tolist())
+    assert same(plain, other)
+
+
+def read_only(x):
+    x = x.copy()
+    x.flags.writeable = False
+    return x
+
+
+def test_bytes_are_scaled_batch_by_batch():
+    images = RNG.integers(0, 256, (20, 5, 5, 1)).astype(np.uint8)
+    labels = RNG.integers(0, 2, 20)
+    models = []
+    for layers, x in (
+        ([L.Rescaling(1 / 255, input_shape=(5, 5, 1))], images),
+        ([L.Input((5, 5, 1))], images.astype(np.float32) * np.float32(1 / 255)),
+    ):
+        hl.set_seed(0)
+        model = hl.Sequential([*layers, L.Flatten(), L.Dense(2)])
+        model.compile("sgd", hl.losses.SparseCategoricalCrossentropy(from_logits=True))
+        model.fit(x, labels, batch_size=8, verbose=0)
+        models.append(model)
+    for a, b in zip(*(model.get_weights() for model in models), strict=True):
+        assert np.abs(a - b).max() <= 1e-6
+
+
+def test_validation_split_takes_the_tail():
+    model = fitted(classifier(), X, Y, epochs=2, validation_split=0.25)
+    history = model.history
+    assert list(history.history) == ["accuracy", "loss", "val_accuracy", "val_loss"]
+    other = fitted(classifier(), X[:150], Y[:150], epochs=2, validation_data=(X[150:], Y[150:]))
+    assert same(model, other)
+    assert other.history.history == history.history
+    assert model.evaluate(X[150:], Y[150:], verbose=0) == pytest.approx(
+        [history.history["val_loss"][-1], history.history["val_accuracy"][-1]]
+    )
+
+
+def test_sample_weights_count_as_repeated_rows():
+    weights = np.repeat([1.0, 3.0], 100)
+    model, other = regressor(), regressor()
+    y = X @ np.ones((6, 1), np.float32)
+    model.fit(X, y, batch_size=200, sample_weight=weights, shuffle=False, verbose=0)
+    rows = np.repeat(np.arange(200), weights.astype(int))
+    other.compile(hl.optim.SGD(lr=0.2), "mse")  # 400 rows are divided by, not 200
+    other.fit(X[rows], y[rows], batch_size=400, shuffle=False, verbose=0)
+    for a, b in zip(model.get_weights(), other.get_weights(), strict=True):
+        assert np.abs(a - b).max() <= 1e-5
+
+
+def test_class_weights_are_sample_weights():
+    model = fitted(classifier(), X, Y, class_weight={0: 2.0, 2: 0.0})
+    other = fitted(classifier(), X, Y, sample_weight=np.choose(Y, [2.0, 1.0, 0.0]))
+    assert same(model, other)
+
+
+def test_evaluate():
+    model = classifier()
+    loss, accuracy = model.evaluate(X, Y, batch_size=33, verbose=0)
+    p = model.predict(X).astype(float)
+    assert loss == pytest.approx(-np.log(p[np.arange(200), Y]).mean(), rel=1e-4)
+    assert accuracy == (p.argmax(1) == Y).mean()
+    assert model.evaluate(X, Y, verbose=0, return_dict=True) == pytest.approx({"loss": loss, "accuracy": accuracy})
+    assert isinstance(regressor().evaluate(X, X[:, 0], verbose=0), float)
+
+
+def test_predict():
+    model = classifier()
+    y = model.predict(X, batch_size=64)
+    assert isinstance(y, np.ndarray) and y.shape == (200, 3) and y.dtype == np.float32
+    assert np.abs(y - model(X).numpy()).max() <= 1e-6
+    assert model.predict(X[:0]).shape == (0, 3)
+    assert np.array_equal(model.predict_on_batch(X[:5]), model.predict(X[:5]))
+
+
+def test_on_batch():
+    model, other = regressor(), regressor()
+    y = X[:, 0]
+    first = model.test_on_batch(X, y)
+    assert model.train_on_batch(X, y) == first
+    assert model.test_on_batch(X, y) <= first
+    other.fit(X, y, batch_size=200, verbose=0)
+    for a, b in zip(model.get_weights(), other.get_weights(), strict=True):
+        assert np.abs(a - b).max() <= 1e-6
+    assert list(classifier().train_on_batch(X, Y, return_dict=True)) == ["accuracy", "loss"]
+
+
+def test_the_state_of_the_optimizer_goes_on():
+    once, twice = classifier(), classifier()
+    once.fit(X, Y, epochs=2, shuffle=False, verbose=0)
+    twice.fit(X, Y, epochs=1, shuffle=False, verbose=0)
+    twice.fit(X, Y, initial_epoch=1, epochs=2, shuffle=False, verbose=0)
+    assert same(once, twice)
+
+
+def test_compiled_models_pickle_and_deepcopy():
+    model = classifier()
+    model.fit(X, Y, verbose=0)
+    copies = [pickle.loads(pickle.dumps(model)), copy.deepcopy(model)]
+    model.fit(X, Y, shuffle=False, verbose=0)
+    for other in copies:
+        assert not same(model, other)
+        other.fit(X, Y, shuffle=False, verbose=0)
+        assert same(model, other)
+
+
+def test_frozen_layers_stay():
+    model = classifier()
+    model.fit(X, Y, verbose=0)
+    model.layers[0].trainable = False
+    before = model.get_weights()
+    model.fit(X, Y, verbose=0)
+    after = model.get_weights()
+    assert np.array_equal(before[0], after[0]) and not np.array_equal(before[2], after[2])
+
+
+def test_own_loss_and_metric():
+    def absolute(y_true, y_pred):
+        return (y_true - y_pred).abs() if hasattr(y_pred, "abs") else abs(y_true - y_pred)
+
+    def bias(y_true, y_pred):
+        return y_pred - y_true
+
+    model = regressor()
+    model.compile(hl.optim.SGD(lr=0.01), lambda t, p: (p - t) * (p - t), metrics=[bias, "mae", "mae"])
+    history = model.fit(X, X[:, :1], epochs=5, verbose=0)
+    assert list(history.history) == ["bias", "loss", "mae", "mae_1"]
+    assert history.history["loss"][-1] <= history.history["loss"][0]
+
+
+def test_softmax_and_cross_entropy_are_computed_from_logits():
+    model = hl.Sequential([L.Dense(2, activation="softmax", input_shape=(1,))])
+    model.compile(hl.optim.SGD(lr=1.0), "sparse_categorical_crossentropy")
+    model.set_weights([np.array([[100.0, -100.0]]), np.zeros(2)])
+    assert model.evaluate(np.ones((1, 1)), [1], verbose=0) == pytest.approx(200.0)
+    model.fit(np.ones((1, 1)), [1], verbose=0)
+    assert np.abs(model.get_weights()[0] - [[99.0, -99.0]]).max() <= 1e-5
+
+
+def test_from_logits_over_a_softmax_warns():
+    model = classifier(loss=hl.losses.SparseCategoricalCrossentropy(from_logits=True))
+    with pytest.warns(UserWarning, match="come out of a softmax"):
+        fitted(model, X, Y)
+    assert same(model, fitted(classifier(), X, Y))
+
+
+def test_other_losses_train():
+    one_hot = np.eye(3)[Y]
+    for loss, y in (("categorical_crossentropy", one_hot), ("mse", one_hot), ("mae", one_hot), ("huber", one_hot)):
+        model = classifier(loss=loss)
+        history = model.fit(X, y, epochs=3, verbose=0)
+        assert history.history["loss"][-1] <= history.history["loss"][0]
+    model = hl.Sequential([L.Dense(1, activation="sigmoid", input_shape=(6,))])
+    model.compile(hl.optim.Adam(0.05), "binary_crossentropy", ["accuracy"])
+    assert model.fit(X, X[:, 0] > 0, epochs=20, verbose=0).history["accuracy"][-1] >= 0.9
+
+
+def test_verbose_prints_a_line_an_epoch(capsys):
+    model = classifier()
+    model.fit(X, Y, epochs=2, validation_split=0.5)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "Epoch 1/2" and lines[2] == "Epoch 2/2" and len(lines) == 4
+    assert lines[1].startswith("4/4 - 0s ") and "/step - accuracy: " in lines[1]
+    assert [part.split(":")[0] for part in lines[1].split(" - ")[2:]] == [
+        "accuracy",
+        "loss",
+        "val_accuracy",
+        "val_loss",
+    ]
+    model.evaluate(X, Y)
+    assert capsys.readouterr().out.startswith("7/7 - 0s ")
+    model.fit(X, Y, verbose=0)
+    model.predict(X)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_terminal_gets_a_bar(monkeypatch, capsys):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    classifier().fit(X, Y, epochs=2)
+    out = capsys.readouterr().out
+    assert "\r" in out and "━" in out and "7/7" in out and "/step - accuracy: " in out
+    assert out.endswith("\n")
+
+
+class Stop(hl.callbacks.Callback):
+    def __init__(self, error):
+        self.error = error
+
+    def on_train_batch_end(self, batch, logs=None):
+        if batch == 2:
+            raise self.error
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+def test_an_interruption_leaves_a_usable_model(error):
+    model = classifier()
+    steps = []
+    with pytest.raises(error):
+        model.fit(
+            X, Y, verbose=0, callbacks=[Stop(error), LambdaCallback(on_batch_begin=lambda b, logs: steps.append(b))]
+        )
+    assert steps == [0, 1, 2]
+    assert all(np.isfinite(w).all() for w in model.get_weights())
+    assert model.predict(X[:2]).shape == (2, 3)
+    history = model.fit(X, Y, epochs=2, verbose=0)
+    assert len(history.epoch) == 2
+
+
+def test_ctrl_c(tmp_path):
+    program = textwrap.dedent("""
+        import os, signal, sys, threading
+        import numpy as np
+        import hotloop as hl
+
+        model = hl.Sequential([hl.layers.Dense(32, activation="relu", input_shape=(16,)), hl.layers.Dense(1)])
+        model.compile("adam", "mse")
+        x = np.random.default_rng(0).standard_normal((4096, 16))
+        def interrupt(epoch, logs):
+            if epoch == 1:
+                threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
+
+        started = hl.callbacks.LambdaCallback(on_epoch_begin=interrupt)
+        try:
+            model.fit(x, x[:, 0], epochs=100000, batch_size=16, callbacks=[started], verbose=0)
+        except KeyboardInterrupt:
+            model.fit(x, x[:, 0], epochs=1, verbose=0)
+            print("usable", bool(np.isfinite(model.predict(x)).all()))
+    """)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert done.stdout == "usable True\n", done.stderr
+
+
+def unbuilt():
+    model = hl.Sequential([L.Dense(3)])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    return model
+
+
+@pytest.mark.parametrize(
+    ("act", "error", "text"),
+    [
+        (lambda m: hl.Sequential([L.Dense(1)]).fit(X, Y), RuntimeError, r"\[fit\] the model is not compiled"),
+        (lambda m: hl.Sequential([L.Dense(1)]).evaluate(X, Y), RuntimeError, r"\[evaluate\] the model is not compiled"),
+        (lambda m: m.fit(X, Y[:-1]), ValueError, r"\[fit\] lengths differ: x has 200 rows, y 199"),
+        (lambda m: m.fit(X[:0], Y[:0]), ValueError, r"\[fit\] there are no data: x has shape \(0, 6\)"),
+        (lambda m: m.evaluate(X[:0], Y[:0]), ValueError, "there are no data"),
+        (lambda m: m.fit(X, Y + 7), ValueError, r"label out of range: row \d+ of y is \d+, wants 0 .. 2 for 3 classes"),
+        (lambda m: m.fit(X, Y - 1), ValueError, r"label out of range: row \d+ of y is -1, wants 0 .. 2"),
+        (lambda m: unbuilt().fit(X, Y + 7), ValueError, "label out of range: row"),
+        (lambda m: m.fit(X, Y, validation_data=(X, Y + 1)), ValueError, r"\[fit: validation_data\] label out of range"),
+        (lambda m: m.fit(X, Y, validation_data=X), TypeError, "validation_data wants"),
+        (lambda m: m.fit(X[:, :4], Y), ValueError, r"input shape differs: expected \(None, 6\), got \(32, 4\)"),
+        (lambda m: m.fit(X, np.eye(3)[Y]), ValueError, "use categorical_crossentropy"),
+        (
+            lambda m: m.fit(X, Y, sample_weight=np.ones(3)),
+            ValueError,
+            "lengths differ: x has 200 rows, sample_weight 3",
+        ),
+        (lambda m: m.fit(X, Y, sample_weight=np.ones((200, 2))), ValueError, "wants one weight for each row"),
+        (lambda m: m.fit(X, Y, validation_split=1.0), ValueError, "validation_split 1.0 leaves nothing"),
+        (lambda m: m.fit(X, Y, batch_size=0), ValueError, r"\[fit\] batch_size must be positive: got 0"),
+        (lambda m: m.fit(X.astype(object), Y), TypeError, r"\[fit\] x has dtype object"),
+        (lambda m: m.fit(X.astype(str), Y), TypeError, r"\[fit\] x has dtype <U"),
+        (lambda m: m.fit(X + 1j, Y), TypeError, r"\[fit\] x has dtype complex"),
+        (lambda m: m.fit(X, Y.astype(str)), TypeError, r"\[fit\] y has dtype <U"),
+        (lambda m: m.fit(X, Y + 0.5), ValueError, "row 0 of y is .*, wants class numbers"),
+        (lambda m: m.fit(3.0, Y), ValueError, "x is a single number"),
+        (lambda m: m.fit(X, Y, callbacks=[print]), TypeError, r"\[callbacks\] wants"),
+        (lambda m: m.compile("adm", "mse"), ValueError, "unknown optimizer 'adm'; did you mean 'adam'"),
+        (lambda m: m.compile("adam", "msee"), ValueError, "unknown loss 'msee'; did you mean 'mse'"),
+        (
+            lambda m: m.compile("adam", "mse", ["acc", "acurracy"]),
+            ValueError,
+            "unknown metric 'acurracy'; did you mean",
+        ),
+        (lambda m: m.compile("adam", "mse", device="gpu"), ValueError, "unknown device 'gpu'"),
+        (lambda m: m.compile("adam", "mse", device="cuda"), RuntimeError, "built without CUDA"),
+        (lambda m: m.compile("adam", "mse", "accuracy"), TypeError, "metrics must be a list"),
+        (lambda m: m.compile("adam"), TypeError, r"\[compile\] a loss is a name"),
+        (lambda m: m.compile("adam", hl.losses.Huber(reduction=None)), ValueError, "reduction"),
+        (lambda m: m.compile(hl.optim.SGD(lr=float("nan")), "mse"), ValueError, "nan"),
+        (lambda m: m.compile(3, "mse"), (TypeError, ValueError), "optimizer"),
+    ],
+)
+def test_what_is_wrong_is_said(act, error, text):
+    model = classifier()
+    before = model.get_weights()
+    with pytest.raises(error, match=text):
+        act(model)
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+
+
+def test_regression_targets_of_another_shape():
+    with pytest.raises(ValueError, match=r"shapes differ: y is \(200, 2\), the model gives \(batch, 1\)"):
+        regressor().fit(X, X[:, :2], verbose=0)
+
+
+def test_a_model_without_weights():
+    model = hl.Sequential([L.Flatten(input_shape=(6,))])
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="no weights to train"):
+        model.fit(X, X, verbose=0)
+    assert model.evaluate(X, X, verbose=0) == 0.0
+
+
+def test_metrics_are_not_weighted():
+    model = classifier()
+    plain = model.evaluate(X, Y, verbose=0)
+    weighted = model.evaluate(X, Y, verbose=0, sample_weight=np.linspace(0, 1, 200))
+    assert weighted[0] != plain[0] and weighted[1] == plain[1]
