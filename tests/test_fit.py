@@ -2,15 +2,11 @@
 
 import copy
 import pickle
-import subprocess
-import sys
-import textwrap
 
 import numpy as np
 import pytest
 
 import hotloop as hl
-from hotloop.callbacks import LambdaCallback
 
 L = hl.layers
 RNG = np.random.default_rng(0)
@@ -293,154 +289,6 @@ def test_other_losses_train():
     model = hl.Sequential([L.Dense(1, activation="sigmoid", input_shape=(6,))])
     model.compile(hl.optim.Adam(0.05), "binary_crossentropy", ["accuracy"])
     assert model.fit(X, X[:, 0] > 0, epochs=20, verbose=0).history["accuracy"][-1] >= 0.9
-
-
-def test_verbose_prints_a_line_an_epoch(capsys):
-    model = classifier()
-    model.fit(X, Y, epochs=2, validation_split=0.5)
-    lines = capsys.readouterr().out.splitlines()
-    assert lines[0] == "Epoch 1/2" and lines[2] == "Epoch 2/2" and len(lines) == 4
-    assert lines[1].startswith("4/4 - 0s ") and "/step - accuracy: " in lines[1]
-    assert [part.split(":")[0] for part in lines[1].split(" - ")[2:]] == [
-        "accuracy",
-        "loss",
-        "val_accuracy",
-        "val_loss",
-    ]
-    model.evaluate(X, Y)
-    assert capsys.readouterr().out.startswith("7/7 - 0s ")
-    model.fit(X, Y, verbose=0)
-    model.predict(X)
-    assert capsys.readouterr().out == ""
-
-
-def test_a_terminal_gets_a_bar(monkeypatch, capsys):
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
-    classifier().fit(X, Y, epochs=2)
-    out = capsys.readouterr().out
-    assert "\r" in out and "━" in out and "7/7" in out and "/step - accuracy: " in out
-    assert out.endswith("\n")
-
-
-class Stop(hl.callbacks.Callback):
-    def __init__(self, error):
-        self.error = error
-
-    def on_train_batch_end(self, batch, logs=None):
-        if batch == 2:
-            raise self.error
-
-
-@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
-def test_an_interruption_leaves_a_usable_model(error):
-    model = classifier()
-    steps = []
-    with pytest.raises(error):
-        model.fit(
-            X, Y, verbose=0, callbacks=[Stop(error), LambdaCallback(on_batch_begin=lambda b, logs: steps.append(b))]
-        )
-    assert steps == [0, 1, 2]
-    assert all(np.isfinite(w).all() for w in model.get_weights())
-    assert model.predict(X[:2]).shape == (2, 3)
-    history = model.fit(X, Y, epochs=2, verbose=0)
-    assert len(history.epoch) == 2
-
-
-def test_ctrl_c(tmp_path):
-    program = textwrap.dedent("""
-        import os, signal, sys, threading
-        import numpy as np
-        import hotloop as hl
-
-        model = hl.Sequential([hl.layers.Dense(32, activation="relu", input_shape=(16,)), hl.layers.Dense(1)])
-        model.compile("adam", "mse")
-        x = np.random.default_rng(0).standard_normal((4096, 16))
-        def interrupt(epoch, logs):
-            if epoch == 1:
-                threading.Timer(0.05, os.kill, (os.getpid(), signal.SIGINT)).start()
-
-        started = hl.callbacks.LambdaCallback(on_epoch_begin=interrupt)
-        try:
-            model.fit(x, x[:, 0], epochs=100000, batch_size=16, callbacks=[started], verbose=0)
-        except KeyboardInterrupt:
-            model.fit(x, x[:, 0], epochs=1, verbose=0)
-            print("usable", bool(np.isfinite(model.predict(x)).all()))
-    """)
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
-    assert done.stdout == "usable True\n", done.stderr
-
-
-def unbuilt():
-    model = hl.Sequential([L.Dense(3)])
-    model.compile("adam", "sparse_categorical_crossentropy")
-    return model
-
-
-@pytest.mark.parametrize(
-    ("act", "error", "text"),
-    [
-        (lambda m: hl.Sequential([L.Dense(1)]).fit(X, Y), RuntimeError, r"\[fit\] the model is not compiled"),
-        (lambda m: hl.Sequential([L.Dense(1)]).evaluate(X, Y), RuntimeError, r"\[evaluate\] the model is not compiled"),
-        (lambda m: m.fit(X, Y[:-1]), ValueError, r"\[fit\] lengths differ: x has 200 rows, y 199"),
-        (lambda m: m.fit(X[:0], Y[:0]), ValueError, r"\[fit\] there are no data: x has shape \(0, 6\)"),
-        (lambda m: m.evaluate(X[:0], Y[:0]), ValueError, "there are no data"),
-        (lambda m: m.fit(X, Y + 7), ValueError, r"label out of range: row \d+ of y is \d+, wants 0 .. 2 for 3 classes"),
-        (lambda m: m.fit(X, Y - 1), ValueError, r"label out of range: row \d+ of y is -1, wants 0 .. 2"),
-        (lambda m: unbuilt().fit(X, Y + 7), ValueError, "label out of range: row"),
-        (lambda m: m.fit(X, Y, validation_data=(X, Y + 1)), ValueError, r"\[fit: validation_data\] label out of range"),
-        (lambda m: m.fit(X, Y, validation_data=X), TypeError, "validation_data wants"),
-        (lambda m: m.fit(X[:, :4], Y), ValueError, r"input shape differs: expected \(None, 6\), got \(32, 4\)"),
-        (lambda m: m.fit(X, np.eye(3)[Y]), ValueError, "use categorical_crossentropy"),
-        (
-            lambda m: m.fit(X, Y, sample_weight=np.ones(3)),
-            ValueError,
-            "lengths differ: x has 200 rows, sample_weight 3",
-        ),
-        (lambda m: m.fit(X, Y, sample_weight=np.ones((200, 2))), ValueError, "wants one weight for each row"),
-        (lambda m: m.fit(X, Y, validation_split=1.0), ValueError, "validation_split 1.0 leaves nothing"),
-        (lambda m: m.fit(X, Y, batch_size=0), ValueError, r"\[fit\] batch_size must be positive: got 0"),
-        (lambda m: m.fit(X.astype(object), Y), TypeError, r"\[fit\] x has dtype object"),
-        (lambda m: m.fit(X.astype(str), Y), TypeError, r"\[fit\] x has dtype <U"),
-        (lambda m: m.fit(X + 1j, Y), TypeError, r"\[fit\] x has dtype complex"),
-        (lambda m: m.fit(X, Y.astype(str)), TypeError, r"\[fit\] y has dtype <U"),
-        (lambda m: m.fit(X, Y + 0.5), ValueError, "row 0 of y is .*, wants class numbers"),
-        (lambda m: m.fit(3.0, Y), ValueError, "x is a single number"),
-        (lambda m: m.fit(X, Y, callbacks=[print]), TypeError, r"\[callbacks\] wants"),
-        (lambda m: m.compile("adm", "mse"), ValueError, "unknown optimizer 'adm'; did you mean 'adam'"),
-        (lambda m: m.compile("adam", "msee"), ValueError, "unknown loss 'msee'; did you mean 'mse'"),
-        (
-            lambda m: m.compile("adam", "mse", ["acc", "acurracy"]),
-            ValueError,
-            "unknown metric 'acurracy'; did you mean",
-        ),
-        (lambda m: m.compile("adam", "mse", device="gpu"), ValueError, "unknown device 'gpu'"),
-        (lambda m: m.compile("adam", "mse", device="cuda"), RuntimeError, "built without CUDA"),
-        (lambda m: m.compile("adam", "mse", "accuracy"), TypeError, "metrics must be a list"),
-        (lambda m: m.compile("adam"), TypeError, r"\[compile\] a loss is a name"),
-        (lambda m: m.compile("adam", hl.losses.Huber(reduction=None)), ValueError, "reduction"),
-        (lambda m: m.compile(hl.optim.SGD(lr=float("nan")), "mse"), ValueError, "nan"),
-        (lambda m: m.compile(3, "mse"), (TypeError, ValueError), "optimizer"),
-    ],
-)
-def test_what_is_wrong_is_said(act, error, text):
-    model = classifier()
-    before = model.get_weights()
-    with pytest.raises(error, match=text):
-        act(model)
-    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
-
-
-def test_regression_targets_of_another_shape():
-    with pytest.raises(ValueError, match=r"shapes differ: y is \(200, 2\), the model gives \(batch, 1\)"):
-        regressor().fit(X, X[:, :2], verbose=0)
-
-
-def test_a_model_without_weights():
-    model = hl.Sequential([L.Flatten(input_shape=(6,))])
-    model.compile("sgd", "mse")
-    with pytest.raises(ValueError, match="no weights to train"):
-        model.fit(X, X, verbose=0)
-    assert model.evaluate(X, X, verbose=0) == 0.0
 
 
 def test_metrics_are_not_weighted():

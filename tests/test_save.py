@@ -194,7 +194,10 @@ def test_saving_again_replaces_the_file(tmp_path):
 
 def test_schedules_are_saved(tmp_path):
     made = model()
-    made.compile(hl.optim.SGD(lr=hl.optim.schedules.exponential_decay(0.1, 10, 0.5)), "sparse_categorical_crossentropy")
+    made.compile(
+        hl.optim.SGD(lr=hl.optim.schedules.exponential_decay(0.1, rate=0.5, steps=10)),
+        "sparse_categorical_crossentropy",
+    )
     fitted(made).save(tmp_path / "m")
     again = hl.load_model(tmp_path / "m")
     for a, b in zip(fitted(again).get_weights(), fitted(made).get_weights(), strict=True):

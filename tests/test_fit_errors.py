@@ -1,0 +1,94 @@
+"""compile, fit and evaluate: what is wrong is said before anything changes."""
+
+import numpy as np
+import pytest
+
+import hotloop as hl
+
+L = hl.layers
+RNG = np.random.default_rng(0)
+X = RNG.standard_normal((200, 6)).astype(np.float32)
+Y = (X[:, 0] + 0.5 * X[:, 1] > 0).astype(np.int64) + (X[:, 2] > 1)
+
+
+def classifier(seed=0, **compiled):
+    hl.set_seed(seed)
+    model = hl.Sequential([L.Dense(16, activation="relu", input_shape=(6,)), L.Dense(3, activation="softmax")])
+    options = {"optimizer": "adam", "loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]} | compiled
+    model.compile(**options)
+    return model
+
+
+def unbuilt():
+    model = hl.Sequential([L.Dense(3)])
+    model.compile("adam", "sparse_categorical_crossentropy")
+    return model
+
+
+@pytest.mark.parametrize(
+    ("act", "error", "text"),
+    [
+        (lambda m: hl.Sequential([L.Dense(1)]).fit(X, Y), RuntimeError, r"\[fit\] the model is not compiled"),
+        (lambda m: hl.Sequential([L.Dense(1)]).evaluate(X, Y), RuntimeError, r"\[evaluate\] the model is not compiled"),
+        (lambda m: m.fit(X, Y[:-1]), ValueError, r"\[fit\] lengths differ: x has 200 rows, y 199"),
+        (lambda m: m.fit(X[:0], Y[:0]), ValueError, r"\[fit\] there are no data: x has shape \(0, 6\)"),
+        (lambda m: m.evaluate(X[:0], Y[:0]), ValueError, "there are no data"),
+        (lambda m: m.fit(X, Y + 7), ValueError, r"label out of range: row \d+ of y is \d+, wants 0 .. 2 for 3 classes"),
+        (lambda m: m.fit(X, Y - 1), ValueError, r"label out of range: row \d+ of y is -1, wants 0 .. 2"),
+        (lambda m: unbuilt().fit(X, Y + 7), ValueError, "label out of range: row"),
+        (lambda m: m.fit(X, Y, validation_data=(X, Y + 1)), ValueError, r"\[fit: validation_data\] label out of range"),
+        (lambda m: m.fit(X, Y, validation_data=X), TypeError, "validation_data wants"),
+        (lambda m: m.fit(X[:, :4], Y), ValueError, r"input shape differs: expected \(None, 6\), got \(32, 4\)"),
+        (lambda m: m.fit(X, np.eye(3)[Y]), ValueError, "use categorical_crossentropy"),
+        (
+            lambda m: m.fit(X, Y, sample_weight=np.ones(3)),
+            ValueError,
+            "lengths differ: x has 200 rows, sample_weight 3",
+        ),
+        (lambda m: m.fit(X, Y, sample_weight=np.ones((200, 2))), ValueError, "wants one weight for each row"),
+        (lambda m: m.fit(X, Y, validation_split=1.0), ValueError, "validation_split 1.0 leaves nothing"),
+        (lambda m: m.fit(X, Y, batch_size=0), ValueError, r"\[fit\] batch_size must be positive: got 0"),
+        (lambda m: m.fit(X.astype(object), Y), TypeError, r"\[fit\] x has dtype object"),
+        (lambda m: m.fit(X.astype(str), Y), TypeError, r"\[fit\] x has dtype <U"),
+        (lambda m: m.fit(X + 1j, Y), TypeError, r"\[fit\] x has dtype complex"),
+        (lambda m: m.fit(X, Y.astype(str)), TypeError, r"\[fit\] y has dtype <U"),
+        (lambda m: m.fit(X, Y + 0.5), ValueError, "row 0 of y is .*, wants class numbers"),
+        (lambda m: m.fit(3.0, Y), ValueError, "x is a single number"),
+        (lambda m: m.fit(X, Y, callbacks=[print]), TypeError, r"\[callbacks\] wants"),
+        (lambda m: m.compile("adm", "mse"), ValueError, "unknown optimizer 'adm'; did you mean 'adam'"),
+        (lambda m: m.compile("adam", "msee"), ValueError, "unknown loss 'msee'; did you mean 'mse'"),
+        (
+            lambda m: m.compile("adam", "mse", ["acc", "acurracy"]),
+            ValueError,
+            "unknown metric 'acurracy'; did you mean",
+        ),
+        (lambda m: m.compile("adam", "mse", device="gpu"), ValueError, "unknown device 'gpu'"),
+        (lambda m: m.compile("adam", "mse", device="cuda"), RuntimeError, "built without CUDA"),
+        (lambda m: m.compile("adam", "mse", "accuracy"), TypeError, "metrics must be a list"),
+        (lambda m: m.compile("adam"), TypeError, r"\[compile\] a loss is a name"),
+        (lambda m: m.compile("adam", hl.losses.Huber(reduction=None)), ValueError, "reduction"),
+        (lambda m: m.compile(hl.optim.SGD(lr=float("nan")), "mse"), ValueError, "nan"),
+        (lambda m: m.compile(3, "mse"), (TypeError, ValueError), "optimizer"),
+    ],
+)
+def test_what_is_wrong_is_said(act, error, text):
+    model = classifier()
+    before = model.get_weights()
+    with pytest.raises(error, match=text):
+        act(model)
+    assert all(np.array_equal(a, b) for a, b in zip(before, model.get_weights(), strict=True))
+
+
+def test_regression_targets_of_another_shape():
+    model = hl.Sequential([L.Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match=r"shapes differ: y is \(200, 2\), the model gives \(batch, 1\)"):
+        model.fit(X, X[:, :2], verbose=0)
+
+
+def test_a_model_without_weights():
+    model = hl.Sequential([L.Flatten(input_shape=(6,))])
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="no weights to train"):
+        model.fit(X, X, verbose=0)
+    assert model.evaluate(X, X, verbose=0) == 0.0
