@@ -1,0 +1,1 @@
+"""Programs to read and run: `python -m hotloop.examples.mnist` and `python -m hotloop.examples.regression`."""
