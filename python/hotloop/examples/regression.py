@@ -44,8 +44,8 @@ PLANS = [
 SCHEDULES = {
     "fixed": lambda rate, steps: rate,
     "linear decay": lambda rate, steps: hl.optim.schedules.linear_decay(rate, steps, FINAL * rate),
-    "exponential decay": lambda rate, steps: hl.optim.schedules.exponential_decay(rate, steps, FINAL),
-    "inverse-time decay": lambda rate, steps: hl.optim.schedules.inverse_time_decay(rate, steps, 1 / FINAL - 1),
+    "exponential decay": lambda rate, steps: hl.optim.schedules.exponential_decay(rate, FINAL, steps),
+    "inverse-time decay": lambda rate, steps: hl.optim.schedules.inverse_time_decay(rate, 1 / FINAL - 1, steps),
 }
 
 
