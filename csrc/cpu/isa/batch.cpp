@@ -5,27 +5,43 @@
 namespace hotloop::isa::HL_TIER {
 namespace {
 
-/// As many bytes as a Vec<T> has lanes.
-template <class T>
-struct LaneBytes {
-  typedef uint8_t Type __attribute__((vector_size(kLanes<T>)));
+inline constexpr int kStep = 16;  // bytes taken at a time: the least that fills a vector of bytes everywhere
+
+template <class E>
+struct Step {
+  typedef E Type __attribute__((vector_size(kStep * sizeof(E))));
+  typedef E Unaligned __attribute__((vector_size(kStep * sizeof(E)), aligned(1), may_alias));
 };
+template <class E>
+using StepOf = typename Step<E>::Type;
+
+/// Register by register: as one, an oversized vector goes by way of the stack.
+template <class T, int kAt = 0, int... kLane>
+HL_INLINE void store_parts(T* y, StepOf<T> v, std::integer_sequence<int, kLane...> lanes) {
+  store<T>(y + kAt, __builtin_shufflevector(v, v, kAt + kLane...));
+  if constexpr (kAt + kLanes<T> < kStep) store_parts<T, kAt + kLanes<T>>(y, v, lanes);
+}
+
+/// y (kStep) = x (kStep) * factor + offset. Doubling the width by and by is what the hardware has instructions for.
+template <class T>
+HL_INLINE void rescale_step(const uint8_t* x, T factor, T offset, T* y) {
+  const StepOf<uint8_t> bytes = *reinterpret_cast<const typename Step<uint8_t>::Unaligned*>(x);
+  const auto whole = __builtin_convertvector(__builtin_convertvector(bytes, StepOf<uint16_t>), StepOf<int32_t>);
+  const StepOf<T> result = __builtin_convertvector(whole, StepOf<T>) * factor + offset;
+  store_parts<T>(y, result, std::make_integer_sequence<int, kLanes<T>>{});
+}
 
 template <class T>
 void rescale(int64_t n, const uint8_t* x, double factor, double offset, T* y) {
-  using Bytes = typename LaneBytes<T>::Type;
-  const Vec<T> factors = splat(static_cast<T>(factor)), offsets = splat(static_cast<T>(offset));
-  for_vectors<T>(n, [&](int64_t i, auto width) {
-    Bytes bytes{};
-    if constexpr (std::is_integral_v<decltype(width)>) {
-      for (int64_t k = 0; k < width; ++k) bytes[k] = x[i + k];
-    } else {
-      __builtin_memcpy(&bytes, x + i, sizeof(bytes));
-    }
-    // By way of integers as wide as T, which is how the hardware widens them.
-    const auto whole = __builtin_convertvector(bytes, Mask<T>);
-    store_width(y + i, __builtin_convertvector(whole, Vec<T>) * factors + offsets, width);
-  });
+  const T f = static_cast<T>(factor), o = static_cast<T>(offset);
+  int64_t i = 0;
+  for (; i + kStep <= n; i += kStep) rescale_step(x + i, f, o, y + i);
+  if (i == n) return;
+  uint8_t rest[kStep] = {};
+  T result[kStep];
+  __builtin_memcpy(rest, x + i, static_cast<unsigned long>(n - i));
+  rescale_step(rest, f, o, result);
+  __builtin_memcpy(y + i, result, static_cast<unsigned long>(n - i) * sizeof(T));
 }
 
 template <class T>
