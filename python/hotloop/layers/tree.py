@@ -5,7 +5,7 @@ from hotloop.autograd import Tensor
 
 def is_weight(tensor):
     """True for a Tensor that no op made and that is, or was before a freeze, trained."""
-    return tensor._node is None and not tensor._spent and (tensor.requires_grad or tensor.name is not None)
+    return tensor.is_leaf and (tensor.requires_grad or tensor.name is not None)
 
 
 def find(path, value, wanted):

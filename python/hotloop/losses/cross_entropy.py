@@ -68,8 +68,8 @@ class BinaryCrossentropy(_CrossEntropy, PointwiseLoss):
 
     @staticmethod
     def from_probabilities(p):
-        p = ops.clip(p, _EPSILON, 1 - _EPSILON)
-        return ops.log(p) - ops.log(1 - p)
+        p = _clipped(p)
+        return ops.log(p) - ops.log(1.0 - p)
 
 
 class _SoftmaxCrossentropy(_CrossEntropy):
@@ -84,7 +84,7 @@ class _SoftmaxCrossentropy(_CrossEntropy):
     @staticmethod
     def from_probabilities(p):
         # Logarithms of probabilities are logits: the softmax inside only divides by their sum again.
-        return ops.log(ops.clip(p, _EPSILON, 1 - _EPSILON))
+        return ops.log(_clipped(p))
 
 
 class CategoricalCrossentropy(_SoftmaxCrossentropy):
@@ -188,6 +188,10 @@ class SparseCategoricalCrossentropy(_SoftmaxCrossentropy):
                 f"[{where}] label out of range: row {first[0]} of y is {y[first]}, wants 0 .. {classes - 1} for "
                 f"{classes} classes"
             )
+
+
+def _clipped(p):
+    return ops.minimum(ops.maximum(p, _EPSILON), 1 - _EPSILON)
 
 
 def _share(where, value):
