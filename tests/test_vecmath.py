@@ -63,7 +63,7 @@ FUNCTIONS = {
         lambda x: hl.gelu(x, "tanh"),
         lambda x: _times(x, _sigmoid(_gelu_argument(x))),
         lambda x: 1 + math.sqrt(8 / math.pi) * (x + 3 * 0.044715 * x**3) * _sigmoid(-_gelu_argument(x)),
-        3.2,
+        3.5,
     ),
 }
 

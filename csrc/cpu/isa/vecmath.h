@@ -1,7 +1,7 @@
 // The primitives of formulas.h for the vectors of a tier: polynomials without branches, for float and double, right at
 // overflow, at denormal results, for -0, infinities and NaN.
 //
-// In float the largest errors are below 2 units in the last place (tests/test_vecmath.py). The compiler may fuse any
+// In float the errors are at most about 2 units in the last place (tests/test_vecmath.py). The compiler may fuse any
 // product with a sum here: what must be exact is exact either way. Tests are written so that a NaN passes through.
 #pragma once
 
