@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import hotloop as hl
+from hotloop import _core
 
 L = hl.layers
 RNG = np.random.default_rng(0)
@@ -91,6 +92,55 @@ def test_the_seed_decides():
         return model
 
     assert same(run(3), run(3)) and not same(run(3), run(4))
+
+
+def images():
+    """A small CNN, and noise to train it on."""
+    x, y = RNG.standard_normal((70, 14, 14, 1)).astype(np.float32), np.arange(70) % 4
+    hl.set_seed(2)
+    model = hl.Sequential(
+        [
+            L.Conv2D(8, 3, activation="relu", input_shape=(14, 14, 1)),
+            L.MaxPooling2D(),
+            L.Conv2D(12, 3, padding="same", activation="relu"),
+            L.MaxPooling2D(),
+            L.Flatten(),
+            L.Dropout(0.3),
+            L.Dense(4, activation="softmax"),
+        ]
+    )
+    model.compile("adam", "sparse_categorical_crossentropy", ["accuracy"])
+    return model, x, y
+
+
+@pytest.fixture
+def threads():
+    """set_num_threads, put back afterwards."""
+    before = _core.num_threads()
+    yield hl.set_num_threads
+    hl.set_num_threads(before)
+
+
+def test_the_number_of_threads_changes_no_bit(threads):
+    model, x, y = images()
+    start = model.get_weights()
+    results = []
+    for number in (1, 2, 4):
+        threads(number)
+        model.compile("adam", "sparse_categorical_crossentropy")
+        model.set_weights(start)
+        results.append(fitted(model, x, y, batch_size=16).get_weights())
+    for other in results[1:]:
+        assert all(np.array_equal(a, b) for a, b in zip(results[0], other, strict=True))
+
+
+def test_a_step_in_steady_state_takes_no_memory_from_the_system(threads):
+    threads(1)  # with more, how many hold scratch memory at once is chance
+    model, x, y = images()
+    model.fit(x, y, batch_size=16, epochs=3, verbose=0)
+    before = _core.memory_stats()["system_allocations"]
+    model.fit(x, y, batch_size=16, epochs=3, verbose=0)
+    assert _core.memory_stats()["system_allocations"] == before
 
 
 def test_shuffling_takes_every_row_once_an_epoch():

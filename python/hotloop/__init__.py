@@ -2,12 +2,10 @@
 
 from numpy import float32, float64, int32, int64, uint8
 
-from hotloop import optim
 from hotloop._core import set_num_threads
 from hotloop.autograd import Tensor, no_grad
 from hotloop.config import show_config
 from hotloop.ops import *  # noqa: F403
-from hotloop.optim import clip_grad_norm
 from hotloop.random import *  # noqa: F403
 
 __version__ = "0.1.0"
@@ -24,9 +22,11 @@ _LAZY = {
     "losses": ("hotloop.losses", None),
     "metrics": ("hotloop.metrics", None),
     "nn": ("hotloop.nn", None),
+    "optim": ("hotloop.optim", None),
     "Model": ("hotloop.models", "Model"),
     "Sequential": ("hotloop.models", "Sequential"),
     "load_model": ("hotloop.loading", "load_model"),
+    "clip_grad_norm": ("hotloop.optim", "clip_grad_norm"),
     "from_numpy": ("hotloop.tensors", "from_numpy"),
     "manual_seed": ("hotloop.random", "set_seed"),
     "tensor": ("hotloop.tensors", "tensor"),

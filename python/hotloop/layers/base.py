@@ -108,7 +108,7 @@ class Layer:
             self.build_for((None, *x.shape[1:]))
         else:
             self.check_shape(x.shape)
-        if self._casts and x.dtype != self.dtype and not (isinstance(x, Tensor) and x.requires_grad):
+        if self._casts and x.dtype != self.dtype:
             x = x.astype(self.dtype)
         return x
 
