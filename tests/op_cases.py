@@ -33,6 +33,7 @@ class Case:
         depth: (*shapes) -> number of terms in the longest sum, forward or backward.
         scale: the least magnitude that rounding errors are relative to; the largest value's otherwise.
         inf: whether infinities give what the reference gives.
+        moves: the op only moves elements, of any dtype and byte order, which its result keeps.
         call: how to pass the arguments to the op, where it takes them otherwise: (op, *args, **options) -> its results.
     """
 
@@ -47,6 +48,7 @@ class Case:
     depth: Callable = lambda *shapes: 1
     scale: float = 0.0
     inf: bool = True
+    moves: bool = False
     call: Callable = None
 
     def __str__(self):
@@ -237,6 +239,39 @@ def reductions():
                 depth=lambda shape: math.prod(shape),
                 scale=1.0,
             )
+
+    for label, axis in {"all": None, "first": 0, "middle": 1, "last": -1}.items():
+        yield Case(
+            op="argmax",
+            label=label,
+            reference=np.argmax,
+            sizes=(((3, 4, 5),), ((1, 1, 1),), ((2, 17, 33),)),
+            large=((37, 41, 43),),
+            make=distinct,
+            options={"axis": axis},
+            grad=(),
+        )
+
+
+def batches():
+    def rows(rng, x, indices):
+        return [*normal(rng, x), rng.integers(0, x[0], indices)]
+
+    yield Case(
+        op="take",
+        reference=lambda x, indices: x[indices],
+        sizes=(((4, 3), (7,)), ((5, 2, 3), (2, 3)), ((6,), (4,)), ((3, 17), (0,)), ((3, 0), (2,))),
+        large=((300, 70), (900,)),
+        make=rows,
+        depth=lambda x, indices: math.prod(indices),
+        moves=True,
+    )
+    yield elementwise("rescale", lambda x, a, b: x * a + b, make=lambda rng, shape: [*normal(rng, shape), 0.5, -0.25])
+
+    def pixels(rng, shape):
+        return [rng.integers(0, 256, shape, np.uint8), 1 / 255]
+
+    yield elementwise("rescale", lambda x, scale: x * scale, "bytes", make=pixels, grad=())
 
 
 def shapes():
@@ -492,6 +527,7 @@ def _labels(rng, logits, column=False, ignored=None):
     labels = rng.integers(0, max(logits[-1], 1), (*logits[:-1], 1) if column else logits[:-1])
     if ignored is not None:
         labels = np.where(rng.random(labels.shape) < 0.3, ignored, labels)
+        labels.reshape(-1)[:1] = 0  # one at least counts
     return [*normal(rng, logits), labels]
 
 
@@ -581,7 +617,7 @@ def pointwise_losses():
                 )
 
 
-ROWS = [
+CASES = [
     *activations(),
     *unaries(),
     *binaries(),
@@ -589,6 +625,7 @@ ROWS = [
     *softmaxes(),
     *reductions(),
     *shapes(),
+    *batches(),
     *dropouts(),
     *matmuls(),
     *linears(),
@@ -598,4 +635,3 @@ ROWS = [
     *cross_entropies(),
     *pointwise_losses(),
 ]
-CASES = [c for c in ROWS if hasattr(hl, c.op)]

@@ -78,13 +78,19 @@ def with_gradients(case, args, options, dy):
         args[i] = Tensor(args[i], requires_grad=True)
         leaves.append(args[i])
     results = as_tuple(case.function(*args, **options))
-    results[0].backward(dy)
+    if leaves:
+        results[0].backward(dy)
     return arrays(results), [leaf.grad for leaf in leaves]
 
 
 def run(case, shapes, dtype):
     args, options, _, dy = expected(case, shapes)
     return with_gradients(case, converted(args, dtype), converted(options, dtype), dy.astype(dtype))
+
+
+def result_dtype(args, dtype):
+    """What the float results of an op have: integers alone give float32."""
+    return dtype if any(map(is_float, args)) else np.float32
 
 
 def tolerance(case, shapes, dtype, magnitude):
@@ -119,7 +125,7 @@ def assert_same_bits(got, want, what=""):
 
 def test_every_public_op_has_a_row():
     public = {name for name, f in vars(ops).items() if inspect.isfunction(f)}
-    assert public - {case.op for case in CASES} == {"argmax"}  # gives integers, for Tensors too
+    assert public - {case.op for case in CASES} == set()
 
 
 def test_names_of_rows_differ():
@@ -134,7 +140,7 @@ def test_against_numpy(case, kernels):
         for dtype in kernels():
             got = arrays(case.function(*converted(args, dtype), **converted(options, dtype)))
             for g, w in zip(got, want, strict=True):
-                assert_close(g, w, case, shapes, dtype)
+                assert_close(g, w, case, shapes, result_dtype(args, dtype))
 
 
 def numeric_derivative(case, position):
@@ -231,6 +237,8 @@ def test_bits_do_not_depend_on_layout(case):
     args, options, dy = converted(args, np.float32), converted(options, np.float32), dy.astype(np.float32)
     results, gradients = with_gradients(case, args, options, dy)
     for name, change in LAYOUTS.items():
+        if case.moves and name == "big-endian":
+            continue  # such an op gives the byte order back
 
         def laid(x, change=change):
             return change(x) if isinstance(x, np.ndarray) else x
@@ -245,7 +253,7 @@ def test_bits_do_not_depend_on_layout(case):
 # ---- dtypes, containers, out ----------------------------------------------------------------------------------------
 
 
-@each_case
+@pytest.mark.parametrize("case", [case for case in CASES if not case.moves], ids=str)
 def test_integers_and_half_become_float32(case):
     args, options, _, _ = expected(case, case.sizes[0])
     halves = converted(args, np.float16)

@@ -12,12 +12,19 @@ ActivationSpec activation_spec(const char* op, int kind, double alpha) {
 
 namespace {
 
+// What errors call an activation: the name of the public function.
+const char* public_name(Activation kind) {
+  if (kind == Activation::gelu_tanh) return "gelu";
+  constexpr const char* names[] = {HL_ACTIVATIONS(HL_NAME)};
+  return names[static_cast<int>(kind)];
+}
+
 py::object activation(py::handle x_in, int kind, double alpha, py::handle out) {
-  constexpr const char* op = "activation";
+  const ActivationSpec spec = activation_spec("activation", kind, alpha);
+  const char* op = public_name(spec.kind);
   const Argument x_arg{"x", x_in};
   const Dtype dtype = common_dtype(op, {x_arg});
-  const Array x = as_array(op, x_arg, dtype);
-  const ActivationSpec spec = activation_spec(op, kind, alpha);
+  const Array x = as_operand(op, x_arg, dtype);
   const Output y(op, dtype, x.shape(), out, {x_arg});
   with_backend(dtype, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
@@ -30,7 +37,7 @@ py::object activation_grad(py::handle saved_in, py::handle dy_in, int kind, doub
   constexpr const char* op = "activation_grad";
   const Argument saved_arg{"saved", saved_in}, dy_arg{"dy", dy_in};
   const Dtype dtype = common_dtype(op, {saved_arg, dy_arg});
-  const Array saved = as_array(op, saved_arg, dtype), dy = as_array(op, dy_arg, dtype);
+  const Array saved = as_operand(op, saved_arg, dtype), dy = as_operand(op, dy_arg, dtype);
   if (saved.shape() != dy.shape()) {
     value_error(op, text("shapes differ: saved ", saved.shape(), ", dy ", dy.shape()));
   }

@@ -6,7 +6,7 @@
 namespace hotloop::bindings {
 namespace {
 
-constexpr const char* kGather = "gather_rows";
+constexpr const char* kGather = "take";
 
 py::array as_rows(const char* op, py::handle value) {
   auto array = py::array::ensure(value, py::array::c_style);

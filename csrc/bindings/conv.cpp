@@ -70,7 +70,7 @@ py::object conv2d(py::handle x_in, py::handle w_in, py::handle b_in, Pair stride
   constexpr const char* op = "conv2d";
   const Argument x_arg{"x", x_in}, w_arg{"weight", w_in}, b_arg{"bias", b_in};
   const Dtype dtype = common_dtype(op, {x_arg, w_arg, b_arg});
-  const Array x = as_array(op, x_arg, dtype), w = as_array(op, w_arg, dtype), bias = as_array(op, b_arg, dtype);
+  const Array x = as_operand(op, x_arg, dtype), w = as_operand(op, w_arg, dtype), bias = as_array(op, b_arg, dtype);
   Conv2dShape s = conv_shape(op, x.shape(), w.shape(), {stride, padding, dilation, groups});
   s.activation = activation_spec(op, activation, alpha);
   check_bias(op, bias, s.f);
@@ -87,7 +87,7 @@ py::object conv2d_input_grad(py::handle dy_in, py::handle w_in, const Shape& x_s
   constexpr const char* op = "conv2d_input_grad";
   const Argument dy_arg{"dy", dy_in}, w_arg{"weight", w_in};
   const Dtype dtype = common_dtype(op, {dy_arg, w_arg});
-  const Array dy = as_array(op, dy_arg, dtype), w = as_array(op, w_arg, dtype);
+  const Array dy = as_operand(op, dy_arg, dtype), w = as_operand(op, w_arg, dtype);
   const Conv2dShape s = conv_shape(op, x_shape, w.shape(), {stride, padding, dilation, groups});
   check_shape(op, "dy", dy, {s.n, s.oh, s.ow, s.f});
   const Array dx = make_array(op, dtype, x_shape);
@@ -103,7 +103,7 @@ py::object conv2d_weight_grad(py::handle x_in, py::handle dy_in, const Shape& w_
   constexpr const char* op = "conv2d_weight_grad";
   const Argument x_arg{"x", x_in}, dy_arg{"dy", dy_in};
   const Dtype dtype = common_dtype(op, {x_arg, dy_arg});
-  const Array x = as_array(op, x_arg, dtype), dy = as_array(op, dy_arg, dtype);
+  const Array x = as_operand(op, x_arg, dtype), dy = as_operand(op, dy_arg, dtype);
   const Conv2dShape s = conv_shape(op, x.shape(), w_shape, {stride, padding, dilation, groups});
   check_shape(op, "dy", dy, {s.n, s.oh, s.ow, s.f});
   const Array dw = make_array(op, dtype, w_shape);
@@ -133,7 +133,7 @@ py::object conv2d_max_pool2d(py::handle x_in, py::handle w_in, py::handle b_in, 
   constexpr const char* op = "conv2d_max_pool2d";
   const Argument x_arg{"x", x_in}, w_arg{"weight", w_in}, b_arg{"bias", b_in};
   const Dtype dtype = common_dtype(op, {x_arg, w_arg, b_arg});
-  const Array x = as_array(op, x_arg, dtype), w = as_array(op, w_arg, dtype), bias = as_array(op, b_arg, dtype);
+  const Array x = as_operand(op, x_arg, dtype), w = as_operand(op, w_arg, dtype), bias = as_array(op, b_arg, dtype);
   ConvPoolShape s = conv_pool_shape(op, x.shape(), w.shape(), {stride, padding, dilation, groups}, pool);
   s.conv.activation = activation_spec(op, activation, alpha);
   if (!saves_output(s.conv.activation.kind)) {
@@ -157,7 +157,7 @@ py::object conv2d_max_pool2d_input_grad(py::handle dy_in, const py::array_t<uint
   constexpr const char* op = "conv2d_max_pool2d_input_grad";
   const Argument dy_arg{"dy", dy_in}, w_arg{"weight", w_in};
   const Dtype dtype = common_dtype(op, {dy_arg, w_arg});
-  const Array dy = as_array(op, dy_arg, dtype), w = as_array(op, w_arg, dtype), places(argmax);
+  const Array dy = as_operand(op, dy_arg, dtype), w = as_operand(op, w_arg, dtype), places(argmax);
   const ConvPoolShape s = conv_pool_shape(op, x_shape, w.shape(), {stride, padding, dilation, groups}, pool);
   check_shape(op, "dy", dy, {s.conv.n, s.oh, s.ow, s.conv.f});
   check_shape(op, "argmax", places, dy.shape());
@@ -175,7 +175,7 @@ py::object conv2d_max_pool2d_weight_grad(py::handle x_in, py::handle dy_in, cons
   constexpr const char* op = "conv2d_max_pool2d_weight_grad";
   const Argument x_arg{"x", x_in}, dy_arg{"dy", dy_in};
   const Dtype dtype = common_dtype(op, {x_arg, dy_arg});
-  const Array x = as_array(op, x_arg, dtype), dy = as_array(op, dy_arg, dtype), places(argmax);
+  const Array x = as_operand(op, x_arg, dtype), dy = as_operand(op, dy_arg, dtype), places(argmax);
   const ConvPoolShape s = conv_pool_shape(op, x.shape(), w_shape, {stride, padding, dilation, groups}, pool);
   check_shape(op, "dy", dy, {s.conv.n, s.oh, s.ow, s.conv.f});
   check_shape(op, "argmax", places, dy.shape());

@@ -31,7 +31,7 @@ Matrix as_matrix(const char* op, const Argument& argument, Dtype dtype, bool lef
       readable_in_place(py::reinterpret_borrow<py::array>(argument.value), dtype)) {
     matrix.keep = py::reinterpret_borrow<py::array>(argument.value);
   } else {
-    matrix.keep = py::reinterpret_borrow<py::array>(as_array(op, argument, dtype).object());
+    matrix.keep = py::reinterpret_borrow<py::array>(as_operand(op, argument, dtype).object());
   }
   const py::array& array = matrix.keep;
   if (array.ndim() == 0) value_error(op, text(argument.name, " is a scalar; matmul wants at least one dimension"));
@@ -77,9 +77,11 @@ void join_rows(MatmulShape& s) {
   s.batch_rank = 0;
 }
 
-py::object product(const char* op, py::handle a_in, py::handle b_in, py::handle bias_in, int activation, double alpha,
-                   py::handle out) {
-  const Argument a_arg{"a", a_in}, b_arg{"b", b_in}, bias_arg{"bias", bias_in};
+Shape shape_of(const py::array& array) { return {array.shape(), array.shape() + array.ndim()}; }
+
+py::object product(const char* op, const Argument& a_arg, const Argument& b_arg, py::handle bias_in, int activation,
+                   double alpha, py::handle out) {
+  const Argument bias_arg{"bias", bias_in};
   const Dtype dtype = common_dtype(op, {a_arg, b_arg, bias_arg});
   const Matrix a = as_matrix(op, a_arg, dtype, true), b = as_matrix(op, b_arg, dtype, false);
   const Array bias = as_array(op, bias_arg, dtype);
@@ -89,8 +91,8 @@ py::object product(const char* op, py::handle a_in, py::handle b_in, py::handle 
   s.k = a.shape[a_last];
   s.n = b.shape[b_last];
   if (b.shape[b_last - 1] != s.k) {
-    value_error(op, text("inner sizes differ: a ", Shape(a.keep.shape(), a.keep.shape() + a.keep.ndim()), " has ", s.k,
-                         ", b ", Shape(b.keep.shape(), b.keep.shape() + b.keep.ndim()), " has ", b.shape[b_last - 1]));
+    value_error(op, text("inner sizes differ: ", a_arg.name, " ", shape_of(a.keep), " has ", s.k, ", ", b_arg.name, " ",
+                         shape_of(b.keep), " has ", b.shape[b_last - 1]));
   }
   if (bias && (bias.rank() != 1 || bias[0] != s.n)) {
     value_error(op, text("bias ", bias.shape(), " wants shape (", s.n, ",)"));
@@ -115,11 +117,18 @@ py::object product(const char* op, py::handle a_in, py::handle b_in, py::handle 
 }
 
 py::object matmul(py::handle a, py::handle b, py::handle out) {
-  return product("matmul", a, b, py::none(), 0, 0.0, out);
+  return product("matmul", {"a", a}, {"b", b}, py::none(), 0, 0.0, out);
 }
 
 py::object linear(py::handle x, py::handle w, py::handle b, int activation, double alpha) {
-  return product("linear", x, w, b, activation, alpha, py::none());
+  // A stack of weights would be a batch to matmul; nothing else of it would fit.
+  if (py::isinstance<py::array>(w)) {
+    const Shape weight = shape_of(py::reinterpret_borrow<py::array>(w));
+    if (weight.size() != 2) {
+      value_error("linear", text("w ", weight, " has ", weight.size(), " dimensions, wants 2: (inputs, outputs)"));
+    }
+  }
+  return product("linear", {"x", x}, {"w", w}, b, activation, alpha, py::none());
 }
 
 const Family family([](py::module_& m) {

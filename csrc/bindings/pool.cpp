@@ -54,7 +54,7 @@ py::object max_pool2d(py::handle x_in, const Pair& window, const Pair& stride, c
   constexpr const char* op = "max_pool2d";
   const Argument x_arg{"x", x_in};
   const Dtype dtype = common_dtype(op, {x_arg});
-  const Array x = as_array(op, x_arg, dtype);
+  const Array x = as_operand(op, x_arg, dtype);
   const Pool2dShape s = pool_shape(op, x.shape(), window, stride, dilation, geometry);
   if (s.h > 0 && s.w > std::numeric_limits<int32_t>::max() / s.h) {
     value_error(op, text("input ", x.shape(), " has planes of more than 2147483647 elements"));
@@ -75,7 +75,7 @@ py::object max_pool2d_grad(py::handle dy_in, const py::array_t<int32_t, py::arra
   constexpr const char* op = "max_pool2d_grad";
   const Argument dy_arg{"dy", dy_in};
   const Dtype dtype = common_dtype(op, {dy_arg});
-  const Array dy = as_array(op, dy_arg, dtype);
+  const Array dy = as_operand(op, dy_arg, dtype);
   const Pool2dShape s = pool_shape(op, images, window, stride, dilation, geometry);
   check_output(op, "dy", dy.shape(), s);
   const Array at(indices);
@@ -93,7 +93,7 @@ py::object avg_pool2d(py::handle x_in, const Pair& window, const Pair& stride, c
   constexpr const char* op = "avg_pool2d";
   const Argument x_arg{"x", x_in};
   const Dtype dtype = common_dtype(op, {x_arg});
-  const Array x = as_array(op, x_arg, dtype);
+  const Array x = as_operand(op, x_arg, dtype);
   Pool2dShape s = pool_shape(op, x.shape(), window, stride, {1, 1}, geometry);
   s.count_include_pad = count_include_pad;
   const Output y(op, dtype, output_shape(s), out, {x_arg});
@@ -109,7 +109,7 @@ py::object avg_pool2d_grad(py::handle dy_in, const Shape& images, const Pair& wi
   constexpr const char* op = "avg_pool2d_grad";
   const Argument dy_arg{"dy", dy_in};
   const Dtype dtype = common_dtype(op, {dy_arg});
-  const Array dy = as_array(op, dy_arg, dtype);
+  const Array dy = as_operand(op, dy_arg, dtype);
   Pool2dShape s = pool_shape(op, images, window, stride, {1, 1}, geometry);
   s.count_include_pad = count_include_pad;
   check_output(op, "dy", dy.shape(), s);

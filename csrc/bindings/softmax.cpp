@@ -21,7 +21,7 @@ py::object softmax(py::handle x_in, int64_t axis, bool logarithm, py::handle out
   const char* op = op_name(logarithm);
   const Argument x_arg{"x", x_in};
   const Dtype dtype = common_dtype(op, {x_arg});
-  const Array x = as_array(op, x_arg, dtype);
+  const Array x = as_operand(op, x_arg, dtype);
   const AxisShape shape = axis_shape(op, x, axis);
   const Output y(op, dtype, x.shape(), out, {x_arg});
   with_backend(dtype, [&](const auto& backend) {
@@ -35,7 +35,7 @@ py::object softmax_grad(py::handle y_in, py::handle dy_in, int64_t axis, bool lo
   const char* op = op_name(logarithm);
   const Argument y_arg{"y", y_in}, dy_arg{"dy", dy_in};
   const Dtype dtype = common_dtype(op, {y_arg, dy_arg});
-  const Array y = as_array(op, y_arg, dtype), dy = as_array(op, dy_arg, dtype);
+  const Array y = as_operand(op, y_arg, dtype), dy = as_operand(op, dy_arg, dtype);
   if (y.shape() != dy.shape()) value_error(op, text("shapes differ: y ", y.shape(), ", dy ", dy.shape()));
   const AxisShape shape = axis_shape(op, y, axis);
   const Array dx = make_array(op, dtype, dy.shape());

@@ -1,5 +1,7 @@
 """Two-dimensional convolution, alone and with the max pooling that often follows it."""
 
+import numpy as np
+
 from hotloop import _core
 from hotloop.autograd import Tensor, data, is_grad_enabled, record
 from hotloop.ops.activation import activate, activation_number, default_alpha, needs_input
@@ -9,7 +11,7 @@ __all__ = ["conv2d", "conv2d_max_pool2d"]
 
 
 def _arrays(op, x, w):
-    x, w = as_images(op, data(x), "NHWC"), data(w)
+    x, w = as_images(op, data(x), "NHWC"), np.asarray(data(w))
     if len(w.shape) != 4:
         raise ValueError(f"[{op}] weight {w.shape} has {len(w.shape)} dimensions, wants 4: (kh, kw, c / groups, f)")
     return x, w

@@ -1,0 +1,190 @@
+"""Bad input to the public ops: each row is a call, the exception it raises, and what the message has to say."""
+
+import numpy as np
+import pytest
+
+import hotloop as hl
+
+IMAGES = np.ones((2, 6, 7, 4), np.float32)
+FILTERS = np.ones((3, 3, 4, 5), np.float32)
+MATRIX = np.ones((4, 3), np.float32)
+LABELS = np.zeros(4, np.int64)
+TALL = np.empty((2**31, 0), np.float32)
+
+STRINGS = np.array(["a", "b"])
+OBJECTS = np.array([object(), None])
+COMPLEX = np.array([1j])
+
+
+def conv(x=IMAGES, w=FILTERS, b=None, **options):
+    return lambda: hl.conv2d(x, w, b, **options)
+
+
+def fused(x=IMAGES, w=FILTERS, b=None, **options):
+    return lambda: hl.conv2d_max_pool2d(x, w, b, **({"pool": 2} | options))
+
+
+def pool(op, x=IMAGES, window=2, **options):
+    return lambda: getattr(hl, op)(x, window, **options)
+
+
+def cross_entropy(logits=MATRIX, labels=LABELS, **options):
+    return lambda: hl.softmax_cross_entropy(logits, labels, **options)
+
+
+ROWS = {
+    # dtypes
+    "relu of strings": (lambda: hl.relu(STRINGS), TypeError, "[relu]", "<U1"),
+    "relu of objects": (lambda: hl.relu(OBJECTS), TypeError, "[relu]", "object"),
+    "relu of complex": (lambda: hl.relu(COMPLEX), TypeError, "[relu]", "complex128"),
+    "matmul of strings": (lambda: hl.matmul(STRINGS, MATRIX), TypeError, "[matmul] a", "<U1"),
+    "matmul of objects": (lambda: hl.matmul(MATRIX, OBJECTS), TypeError, "[matmul] b", "object"),
+    "conv2d of complex": (conv(IMAGES * 1j), TypeError, "[conv2d] x", "complex"),
+    "max_pool2d of objects": (pool("max_pool2d", IMAGES.astype(object)), TypeError, "[max_pool2d]", "object"),
+    "softmax of strings": (lambda: hl.softmax(STRINGS), TypeError, "[softmax]", "<U1"),
+    "add of strings": (lambda: hl.add(MATRIX, "a"), TypeError, "[add]"),
+    "sum of objects": (lambda: hl.sum(OBJECTS), TypeError, "[sum]", "object"),
+    "Tensor of strings": (lambda: hl.Tensor(STRINGS), TypeError, "[Tensor]", "<U1"),
+    "labels of floats": (cross_entropy(labels=LABELS * 1.0), TypeError, "[softmax_cross_entropy] labels", "float64"),
+    "relu of nothing": (lambda: hl.relu(None), TypeError, "[relu] x must be an array, got None"),
+    "matmul of nothing": (lambda: hl.matmul(MATRIX, None), TypeError, "[matmul] b must be an array, got None"),
+    "linear without weights": (lambda: hl.linear(MATRIX, None), TypeError, "[linear] w must be an array, got None"),
+    "softmax of nothing": (lambda: hl.softmax(None), TypeError, "[softmax] x must be an array, got None"),
+    "conv2d of nothing": (conv(None), ValueError, "[conv2d] x () has 0 dimensions"),
+    "conv2d without weights": (conv(w=None), ValueError, "[conv2d] weight () has 0 dimensions"),
+    "relu of a ragged list": (lambda: hl.relu([[1], [2, 3]]), TypeError, "[relu] x must be an array, got list"),
+    # matmul, linear
+    "matmul sizes": (
+        lambda: hl.matmul(MATRIX, MATRIX),
+        ValueError,
+        "[matmul] inner sizes differ: a (4, 3) has 3, b (4, 3) has 4",
+    ),
+    "matmul scalar": (lambda: hl.matmul(MATRIX, np.float32(2)), ValueError, "[matmul] b is a scalar"),
+    "matmul batches": (
+        lambda: hl.matmul(np.ones((2, 3, 4)), np.ones((3, 4, 5))),
+        ValueError,
+        "[matmul] batch axes do not broadcast: a is (2, 3, 4), b is (3, 4, 5)",
+    ),
+    "matmul rank": (lambda: hl.matmul(np.ones((1,) * 9), np.ones((1, 1))), ValueError, "[matmul]", "8"),
+    "linear sizes": (lambda: hl.linear(MATRIX, MATRIX), ValueError, "[linear]", "(4, 3)"),
+    "linear weight rank": (
+        lambda: hl.linear(MATRIX, np.ones((2, 3, 5))),
+        ValueError,
+        "[linear] w (2, 3, 5) has 3 dimensions, wants 2",
+    ),
+    "linear bias": (lambda: hl.linear(MATRIX, MATRIX.T, np.ones(3)), ValueError, "[linear] bias (3,) wants shape (4,)"),
+    "linear activation": (
+        lambda: hl.linear(MATRIX, MATRIX.T, activation="rleu"),
+        ValueError,
+        "[linear] unknown activation 'rleu'; did you mean 'relu'?",
+        "'hard_swish'",
+    ),
+    # conv2d
+    "conv2d rank": (conv(IMAGES[0]), ValueError, "[conv2d] x (6, 7, 4) has 3 dimensions, wants 4"),
+    "conv2d weight rank": (conv(w=FILTERS[0]), ValueError, "[conv2d] weight (3, 4, 5) has 3 dimensions, wants 4"),
+    "conv2d channels": (
+        conv(np.ones((32, 28, 28, 3), np.float32), np.ones((5, 5, 1, 8), np.float32)),
+        ValueError,
+        "[conv2d] channels differ: input (32, 28, 28, 3) has 3, weight (5, 5, 1, 8) wants 1",
+    ),
+    "conv2d bias": (conv(b=np.ones(4)), ValueError, "[conv2d] bias (4,)", "(5,)"),
+    "conv2d window": (conv(w=np.ones((7, 3, 4, 5))), ValueError, "[conv2d] window (7, 3)", "(6, 7)"),
+    "conv2d dilated window": (conv(dilation=3), ValueError, "[conv2d] window (3, 3) dilated by (3, 3)", "(6, 7)"),
+    "conv2d stride 0": (conv(stride=0), ValueError, "[conv2d] stride must be at least 1, got 0"),
+    "conv2d stride -1": (conv(stride=(1, -1)), ValueError, "[conv2d] stride must be at least 1, got (1, -1)"),
+    "conv2d stride float": (conv(stride=1.5), TypeError, "[conv2d] stride wants an int or a pair", "1.5"),
+    "conv2d dilation 0": (conv(dilation=0), ValueError, "[conv2d] dilation must be at least 1, got 0"),
+    "conv2d padding -1": (conv(padding=-1), ValueError, "[conv2d] padding must be at least 0, got -1"),
+    "conv2d padding name": (conv(padding="smae"), ValueError, "unknown padding 'smae'; did you mean 'same'?"),
+    "conv2d padding kind": (conv(padding=(1, 2, 3)), TypeError, "[conv2d] padding wants", "(1, 2, 3)"),
+    "conv2d groups": (conv(groups=3), ValueError, "[conv2d] groups 3 must divide 4 input channels and 5 filters"),
+    "conv2d groups 0": (conv(groups=0), ValueError, "[conv2d] groups", "0"),
+    "conv2d activation": (conv(activation="gleu"), ValueError, "did you mean 'gelu'?"),
+    "conv2d data_format": (conv(data_format="NHCW"), ValueError, "[conv2d] unknown data_format 'NHCW'", "'NCHW'"),
+    "conv2d large stride": (conv(stride=2**40), ValueError, "[conv2d] stride must be at most"),
+    "fused pool": (fused(pool=5), ValueError, "[conv2d_max_pool2d]", "(5, 5)", "(4, 5)"),
+    "fused pool 0": (fused(pool=0), ValueError, "[conv2d_max_pool2d] pool must be at least 1, got 0"),
+    "fused activation": (fused(activation="gelu"), ValueError, "[conv2d_max_pool2d]", "gelu"),
+    "fused channels": (fused(IMAGES[..., :3]), ValueError, "[conv2d_max_pool2d] channels differ"),
+    # pooling
+    "max_pool2d rank": (pool("max_pool2d", MATRIX), ValueError, "[max_pool2d] x (4, 3) has 2 dimensions, wants 4"),
+    "max_pool2d window": (pool("max_pool2d", window=8), ValueError, "[max_pool2d] window (8, 8)", "(6, 7)"),
+    "max_pool2d window 0": (pool("max_pool2d", window=0), ValueError, "[max_pool2d] window must be at least 1, got 0"),
+    "max_pool2d stride": (pool("max_pool2d", stride=-2), ValueError, "[max_pool2d] stride must be at least 1, got -2"),
+    "max_pool2d padding": (pool("max_pool2d", padding=2), ValueError, "[max_pool2d] padding", "(2, 2)"),
+    "avg_pool2d padding": (pool("avg_pool2d", padding=((0, 3), 0)), (TypeError, ValueError), "[avg_pool2d] padding"),
+    "avg_pool2d window": (pool("avg_pool2d", window=(7, 1)), ValueError, "[avg_pool2d] window (7, 1)", "(6, 7)"),
+    "global_avg_pool2d rank": (lambda: hl.global_avg_pool2d(MATRIX), ValueError, "[global_avg_pool2d]", "(4, 3)"),
+    # softmax, reductions, arithmetic
+    "softmax axis": (lambda: hl.softmax(MATRIX, axis=2), ValueError, "[softmax]", "2", "(4, 3)"),
+    "log_softmax axis": (lambda: hl.log_softmax(MATRIX, axis=-3), ValueError, "[log_softmax]", "-3", "(4, 3)"),
+    "gelu approximate": (lambda: hl.gelu(MATRIX, approximate="tahn"), ValueError, "[gelu]", "did you mean 'tanh'?"),
+    "sum axis": (lambda: hl.sum(MATRIX, axis=2), ValueError, "[sum]", "2", "(4, 3)"),
+    "sum axis twice": (lambda: hl.sum(MATRIX, axis=(0, -2)), ValueError, "[sum]"),
+    "max of nothing": (lambda: hl.max(np.ones((0, 3))), ValueError, "[max]", "(0, 3)"),
+    "argmax of nothing": (lambda: hl.argmax(np.ones((0, 3)), axis=0), ValueError, "[argmax]"),
+    "add shapes": (lambda: hl.add(MATRIX, np.ones(4)), ValueError, "[add]", "(4, 3)", "(4,)"),
+    "where condition": (lambda: hl.where(MATRIX, 1, 2), TypeError, "[where] condition has dtype float32"),
+    "reshape": (lambda: hl.reshape(MATRIX, (5, -1)), ValueError, "[reshape]", "(4, 3)", "(5, -1)"),
+    "transpose": (lambda: hl.transpose(MATRIX, (0, 2)), ValueError, "[transpose]", "(0, 2)"),
+    "concatenate": (lambda: hl.concatenate([MATRIX, MATRIX.T], 0), ValueError, "[concatenate]", "(3, 4)"),
+    "concatenate nothing": (lambda: hl.concatenate([]), ValueError, "[concatenate]"),
+    "stack": (lambda: hl.stack([MATRIX, MATRIX.T]), ValueError, "[stack]", "(3, 4)"),
+    "take": (lambda: hl.take(MATRIX, np.array([0, 4])), IndexError, "[take]", "4"),
+    "take negative": (lambda: hl.take(MATRIX, np.array([-1])), IndexError, "[take]", "-1"),
+    "take floats": (lambda: hl.take(MATRIX, np.array([0.0])), TypeError, "[take]", "float64"),
+    # losses
+    "label too large": (
+        cross_entropy(labels=np.array([0, 2, 3, 7])),
+        ValueError,
+        "[softmax_cross_entropy]",
+        "row 2",
+        "3 classes",
+    ),
+    "label negative": (cross_entropy(labels=np.array([0, -1, 0, 0])), ValueError, "row 1", "-1"),
+    "labels of another length": (
+        cross_entropy(labels=LABELS[:3]),
+        ValueError,
+        "[softmax_cross_entropy]",
+        "(3,)",
+        "(4, 3)",
+    ),
+    "probabilities of another shape": (cross_entropy(labels=MATRIX[:, :2]), (TypeError, ValueError), "(4, 2)"),
+    "class weight": (cross_entropy(class_weight=np.ones(4)), ValueError, "class_weight", "(4,)", "3"),
+    "sample weight": (cross_entropy(sample_weight=np.ones(3)), ValueError, "sample_weight", "(3,)"),
+    "label smoothing": (cross_entropy(label_smoothing=1.5), ValueError, "label_smoothing", "1.5"),
+    "reduction": (cross_entropy(reduction="maen"), ValueError, "unknown reduction 'maen'; did you mean 'mean'?"),
+    "logits of one number": (cross_entropy(np.float32(1), LABELS[0]), ValueError, "[softmax_cross_entropy]"),
+    "mse shapes": (lambda: hl.mse_loss(MATRIX, MATRIX.T), ValueError, "[mse_loss]", "(4, 3)", "(3, 4)"),
+    "mae weight": (lambda: hl.mae_loss(MATRIX, MATRIX, sample_weight=np.ones(5)), ValueError, "[mae_loss]", "(5,)"),
+    "huber delta": (lambda: hl.huber_loss(MATRIX, MATRIX, delta=0.0), ValueError, "[huber_loss] delta", "0.0"),
+    "bce shapes": (
+        lambda: hl.binary_cross_entropy_with_logits(MATRIX, MATRIX[0]),
+        ValueError,
+        "[binary_cross_entropy_with_logits]",
+        "(3,)",
+    ),
+    # dropout
+    "dropout rate": (lambda: hl.dropout(MATRIX, 1.5), ValueError, "[dropout]", "1.5"),
+    "dropout NaN": (lambda: hl.dropout(MATRIX, float("nan")), ValueError, "[dropout]", "nan"),
+    "dropout rate name": (lambda: hl.dropout(MATRIX, "half"), TypeError, "[dropout]", "half"),
+    "dropout seed": (lambda: hl.dropout(MATRIX, 0.5, seed=-1), ValueError, "[dropout]", "-1"),
+    # sizes that overflow
+    "matmul overflow": (lambda: hl.matmul(TALL, TALL.T), ValueError, "[matmul]", "(2147483648, 2147483648)"),
+}
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+def test_bad_input(row):
+    call, kinds, *parts = row
+    with pytest.raises(kinds) as caught:
+        call()
+    for part in parts:
+        assert part in str(caught.value)
+
+
+@pytest.mark.parametrize("row", ROWS.values(), ids=ROWS)
+def test_errors_name_the_op(row):
+    call, kinds, *_ = row
+    with pytest.raises(kinds, match=r"^\[\w+\] "):
+        call()
