@@ -11,7 +11,7 @@ namespace hotloop::cpu {
 namespace {
 
 constexpr int64_t kGrain = 16 * 1024;     // as the elementwise kernels cut their work
-constexpr double kPatience = 0.1;         // seconds spent on looking for the best run
+constexpr double kPatience = 0.3;         // seconds spent on looking for the best run
 constexpr int64_t kRounds = 100 * 1000;   // a third of a millisecond or so
 constexpr int64_t kChunksPerThread = 16;  // so that a thread that comes late or is held up costs little
 

@@ -166,17 +166,18 @@ def depthwise_conv2d(x, w, b):
     return y
 
 
-def conv2d_gradients(x, w, dy):
-    """Gradients of a valid convolution of stride 1 by x and w."""
+def conv2d_and_gradients(x, w, dy):
+    """A valid convolution of stride 1 and its gradients by x and w."""
     kh, kw, c, f = w.shape
     rows, (_, oh, ow) = _window_rows(x, kh, kw, 1)
+    y = (rows @ w.reshape(-1, f)).reshape(dy.shape)
     dy_rows = dy.reshape(-1, f)
     dw = (rows.T @ dy_rows).reshape(w.shape)
     dx = np.zeros_like(x)
     for i in range(kh):
         for j in range(kw):
             dx[:, i : i + oh, j : j + ow] += (dy_rows @ w[i, j].T).reshape(*dy.shape[:3], c)
-    return dx, dw
+    return y, dx, dw
 
 
 def _shifted(x, window, stride):
