@@ -230,6 +230,7 @@ def main(arguments=None):
     penalised = fit_penalised_lines(x, y)
     coefficients = fit_diabetes()
     if options.plot:
+        print()
         exact = np.append(*least_squares(x, y))
         _regression_plot.draw(options.plot, (x, y), exact, paths, penalised, (COLUMNS, *coefficients))
 
