@@ -401,6 +401,7 @@ def test_binding_again_keeps_the_state_of_those_that_stay():
     opt = optim.Adam(params[:3])
     run(opt, params[:3], [s[:3] for s in steps[:2]])
     opt.bind(params[1:])
+    opt.bind(p for p in params[1:])
     run(opt, params[1:], [s[1:] for s in steps[2:]])
     run(optim.Adam(twins[0]), twins[:1], [s[:1] for s in steps[:2]])
     run(optim.Adam(twins[1:3]), twins[1:3], [s[1:3] for s in steps])

@@ -97,6 +97,8 @@ class Optimizer:
             ValueError: none at all, one twice, or the result of an op.
         """
         tensors = as_tensors(self.name, params)
+        if list(map(id, tensors)) == list(map(id, self._tensors)):
+            return
         kept = {}
         if self._groups is not None:
             counts = {id(tensor): self._updates_of(number) for number, tensor in enumerate(self._tensors)}
