@@ -311,7 +311,7 @@ def float32_call(case, shapes):
     return args, options, arrays(case.function(*args, **options))[0]
 
 
-@pytest.mark.parametrize("case", filter(takes_out, CASES), ids=str)
+@pytest.mark.parametrize("case", list(filter(takes_out, CASES)), ids=str)
 def test_out(case):
     def written(args, out):
         assert as_tuple(case.function(*args, **options, out=out))[0] is out
@@ -331,7 +331,7 @@ def test_out(case):
         written([first, *args[1:]], memory[3 : 3 + want.size].reshape(want.shape))
 
 
-@pytest.mark.parametrize("case", filter(takes_out, CASES), ids=str)
+@pytest.mark.parametrize("case", list(filter(takes_out, CASES)), ids=str)
 def test_bad_out(case):
     args, options, want = float32_call(case, case.sizes[0])
     with pytest.raises(ValueError, match="out has shape"):
