@@ -346,3 +346,10 @@ def test_metrics_are_not_weighted():
     plain = model.evaluate(X, Y, verbose=0)
     weighted = model.evaluate(X, Y, verbose=0, sample_weight=np.linspace(0, 1, 200))
     assert weighted[0] != plain[0] and weighted[1] == plain[1]
+
+
+def test_the_optimizer_may_be_replaced():
+    model, other = classifier(), classifier(optimizer=hl.optim.SGD(lr=0.5))
+    other.set_weights(model.get_weights())
+    model.optimizer = hl.optim.SGD(lr=0.5)
+    assert same(fitted(model, X, Y), fitted(other, X, Y))

@@ -294,3 +294,33 @@ def test_wrong_inputs_are_named():
 def test_a_layer_with_a_bad_shape_is_named_when_built():
     with pytest.raises(ValueError, match=r"\[late\] rank differs: input \(None, 3\) has 2 dimensions"):
         hl.Sequential([L.Dense(3, input_shape=(4,)), L.Conv2D(2, 2, name="late")])
+
+
+def test_a_model_may_call_its_own_attributes_layers_name_and_loss():
+    class Net(hl.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.name = "mine"
+            self.loss = hl.nn.MSELoss()
+            self.layers = [hl.nn.Linear(3, 3), hl.nn.Linear(3, 2)]
+
+        def forward(self, x):
+            for layer in self.layers:
+                x = layer(x)
+            return x
+
+    model = Net()
+    assert model(normal(2, 3)).shape == (2, 2) and len(model.parameters()) == 4
+    assert model.name == "mine" and repr(model).count("Linear") == 2
+
+
+def test_a_forgotten_super_init():
+    class Net(hl.Model):
+        def __init__(self):
+            self.out = L.Dense(2)
+
+        def call(self, x):
+            return self.out(x)
+
+    model = Net()
+    assert model(normal(1, 3)).shape == (1, 2) and model.name.startswith("net")

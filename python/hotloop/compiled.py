@@ -1,15 +1,14 @@
-"""What compile() makes of its arguments: the optimizer, the loss, the metrics, and their running means."""
+"""What compile() makes of loss and metrics, and their running means."""
 
-from hotloop import losses, metrics, optim
+from hotloop import losses, metrics
 from hotloop.autograd import data
 from hotloop.layers.config import classes_by_name, from_json, to_json
 
 
 class Compiled:
-    """Optimizer, loss and metrics of a model.
+    """Loss and metrics of a model.
 
     Args:
-        optimizer: name or hotloop.optim.Optimizer.
         loss: name, Loss or function (y_true, y_pred).
         metric_list: list of names, Metrics or functions (y_true, y_pred).
 
@@ -18,28 +17,15 @@ class Compiled:
         TypeError: one is of another kind.
     """
 
-    def __init__(self, optimizer, loss, metric_list):
+    def __init__(self, loss, metric_list):
         if isinstance(metric_list, str) or not isinstance(metric_list, list | tuple):
             raise TypeError(f"[compile] metrics must be a list: got {metric_list!r}")
-        self.optimizer = optim.get(optimizer)
         self.loss = losses.get(loss, "compile")
         if self.loss.reduction == "none":
             raise ValueError(f"[compile] loss {self.loss.name!r} has reduction=None: fit needs one number a batch")
         self.metrics = [metrics.get(metric, "compile") for metric in metric_list]
         self.names = _unique(["loss", *(metric.name for metric in self.metrics)])
         self._loss_mean = metrics.Mean("loss")
-
-    def bind(self, parameters):
-        """Gives the optimizer the parameters to train, where they are not those that it has.
-
-        Raises:
-            ValueError: there are none.
-        """
-        if not parameters:
-            raise ValueError("[fit] the model has no weights to train")
-        bound = self.optimizer.parameters
-        if len(bound) != len(parameters) or any(a is not b for a, b in zip(bound, parameters, strict=True)):
-            self.optimizer.bind(parameters)
 
     def reset(self):
         """Forgets the batches so far."""
@@ -63,23 +49,19 @@ class Compiled:
         return {prefix + name: value for name, value in sorted(zip(self.names, self.results(), strict=True))}
 
     def get_config(self):
-        """Optimizer, loss and metrics as JSON can hold them.
+        """Loss and metrics as JSON can hold them.
 
         Raises:
-            TypeError: the loss, a metric or the learning rate is a function without a name.
+            TypeError: one is a function without a name.
         """
-        return {
-            "optimizer": self.optimizer.config(),
-            "loss": _entry(self.loss),
-            "metrics": [_entry(metric) for metric in self.metrics],
-        }
+        return {"loss": _entry(self.loss), "metrics": [_entry(metric) for metric in self.metrics]}
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
         """A Compiled made from get_config()'s result."""
         loss = from_json(config["loss"], custom_objects, classes_by_name(losses.BY_NAME.values()))
         metric_list = from_json(config["metrics"], custom_objects, classes_by_name(metrics.BY_NAME.values()))
-        return cls(config["optimizer"], loss, metric_list)
+        return cls(loss, metric_list)
 
 
 def _entry(item):

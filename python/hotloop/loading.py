@@ -1,5 +1,6 @@
 """load_model: reads what model.save wrote."""
 
+from hotloop import optim
 from hotloop.compiled import Compiled
 from hotloop.io import load_arrays
 from hotloop.layers.config import from_json
@@ -35,8 +36,9 @@ def load_model(path, custom_objects=None):
     load_named("load_model", model, under(WEIGHTS, arrays))
     if metadata["compiled"] is not None:
         model._compiled = Compiled.from_config(metadata["compiled"], custom_objects)
+        model.optimizer = optim.from_config(metadata["compiled"]["optimizer"])
         state = metadata["optimizer"] | {"arrays": under(OPTIMIZER, arrays)}
         if state["updates"]:
-            model._compiled.bind(model.parameters())
+            model.optimizer.bind(model.parameters())
             model.optimizer.load_state_dict(state)
     return model

@@ -3,16 +3,24 @@
 import numpy as np
 
 from hotloop import layers as layer_module
-from hotloop.autograd import Tensor, no_grad
+from hotloop.autograd import no_grad
 from hotloop.devices import choose_device
 from hotloop.layers.base import Layer
 from hotloop.layers.config import classes_by_name, from_json, to_json
+from hotloop.layers.tree import direct_layers
 from hotloop.plan import make_plan
 from hotloop.serialization import Saving
 from hotloop.summary import format_summary
 from hotloop.training import Training
 
 __all__ = ["Model", "Sequential"]
+
+
+class _Layers:
+    """The layers that a model holds directly; a model may have an attribute of this name, which then counts."""
+
+    def __get__(self, model, owner):
+        return direct_layers(model)
 
 
 class Model(Training, Saving, Layer):
@@ -29,10 +37,7 @@ class Model(Training, Saving, Layer):
     history = None
     stop_training = False
 
-    @property
-    def layers(self):
-        """The layers that the model holds directly."""
-        return [item for _, item in self.named_children() if not isinstance(item, Tensor)]
+    layers = _Layers()
 
     def build(self, input_shape):
         """Makes the weights for inputs of a shape (batch or None, ...), by a call on zeros."""
@@ -58,7 +63,7 @@ class Model(Training, Saving, Layer):
         Raises:
             ValueError: there is none, or neither is given.
         """
-        layers = self.layers
+        layers = direct_layers(self)
         if index is not None and -len(layers) <= index < len(layers):
             return layers[index]
         for layer in layers if index is None else ():
@@ -82,12 +87,9 @@ class Model(Training, Saving, Layer):
         return self
 
     def __repr__(self):
-        lines = [f"  ({path}): {_indented(repr(item))}" for path, item in self.named_children() if _is_layer(item)]
+        children = [(path, item) for path, item in self.named_children() if isinstance(item, Layer)]
+        lines = [f"  ({path}): {_indented(repr(item))}" for path, item in children]
         return "\n".join([f"{type(self).__name__}({self.name!r}", *lines, ")"]) if lines else super().__repr__()
-
-
-def _is_layer(item):
-    return isinstance(item, Layer)
 
 
 def _indented(text):
@@ -114,11 +116,6 @@ class Sequential(Model):
         self._layers = []
         for layer in [layers] if isinstance(layers, Layer) else layers or []:
             self.add(layer)
-
-    @property
-    def layers(self):
-        """The layers, in order."""
-        return list(self._layers)
 
     def named_children(self):
         return ((str(i), layer) for i, layer in enumerate(self._layers))

@@ -53,7 +53,9 @@ class Progress:
             self._bar.close()
 
     def _text(self, seconds):
-        parts = [_per_step(seconds / max(self._done, 1))]
+        if not self._done:
+            return ""
+        parts = [_per_step(seconds / self._done)]
         parts += [f"{name}: {_number(value)}" for name, value in self._numbers().items()]
         return " - ".join(parts)
 

@@ -29,7 +29,7 @@ class Saving:
         arrays = self._weight_arrays()
         metadata["compiled"] = self._compiled_config()
         if metadata["compiled"] is not None:
-            state = self._compiled.optimizer.state_dict()
+            state = self.optimizer.state_dict()
             arrays |= {OPTIMIZER + name: array for name, array in state.pop("arrays").items()}
             metadata["optimizer"] = state
         save_arrays(path, arrays, metadata)
@@ -38,7 +38,7 @@ class Saving:
         if self._compiled is None:
             return None
         try:
-            return self._compiled.get_config()
+            return {"optimizer": self.optimizer.config(), **self._compiled.get_config()}
         except TypeError as error:
             warnings.warn(f"[save] saved without optimizer, loss and metrics: {error}", stacklevel=3)
             return None

@@ -1,12 +1,12 @@
 """The table that model.summary() prints."""
 
-from hotloop.layers.tree import named_weights
+from hotloop.layers.tree import direct_layers, named_weights
 
 
 def format_summary(model):
     """Keras' table: layers, output shapes, numbers of parameters, totals."""
     rows = [("Layer (type)", "Output Shape", "Param #")]
-    for layer in model.layers:
+    for layer in direct_layers(model):
         rows.append((f"{layer.name} ({type(layer).__name__})", _output_shape(layer), f"{layer.count_params():,}"))
     widths = [max(len(row[column]) for row in rows) + 2 for column in range(3)]
     lines = [f'Model: "{model.name}"', _rule("┏", "┳", "┓", "━", widths), _row(rows[0], widths, "┃")]

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from hotloop import optim
 from hotloop.autograd import data, no_grad
 from hotloop.batches import Samples
 from hotloop.callbacks import History
@@ -19,6 +20,7 @@ class Training:
     """Mixin of Model."""
 
     _compiled = None
+    optimizer = None  # that of compile(); may be replaced
 
     def compile(self, optimizer="adam", loss=None, metrics=None, *, device="auto"):
         """Says how fit trains and what is measured.
@@ -34,18 +36,9 @@ class Training:
             RuntimeError: this build does not have the device.
         """
         device = choose_device("compile", device)
-        self._compiled = Compiled(optimizer, loss, metrics if metrics is not None else [])
-        self.device = device
-
-    @property
-    def optimizer(self):
-        """The optimizer that compile() was given."""
-        return self._need_compiled("optimizer").optimizer
-
-    @property
-    def loss(self):
-        """The loss that compile() was given."""
-        return self._need_compiled("loss").loss
+        optimizer = optim.get(optimizer)
+        self._compiled = Compiled(loss, metrics if metrics is not None else [])
+        self.optimizer, self.device = optimizer, device
 
     @property
     def metrics_names(self):
@@ -245,12 +238,20 @@ class Training:
         if not samples.checked:
             for part in (samples, *others):
                 part.check(compiled.loss, predictions.shape)
-            compiled.bind(self.parameters())
+            self._bind()
         loss = compiled.loss(y, predictions, weight)
-        compiled.optimizer.zero_grad()
+        self.optimizer.zero_grad()
         loss.backward()
-        compiled.optimizer.step()
+        self.optimizer.step()
         compiled.update(loss, y, predictions)
+
+    def _bind(self):
+        """Gives the optimizer the weights to train, where they are not those that it has."""
+        parameters, bound = self.parameters(), self.optimizer.parameters
+        if not parameters:
+            raise ValueError("[fit] the model has no weights to train")
+        if len(bound) != len(parameters) or any(a is not b for a, b in zip(bound, parameters, strict=True)):
+            self.optimizer.bind(parameters)
 
     def _evaluate_epoch(self, samples, batch_size, callbacks, progress, prefix=""):
         compiled = self._compiled

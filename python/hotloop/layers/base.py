@@ -4,6 +4,7 @@ Weights are Tensors and sublayers are layers in ordinary attributes; whoever nee
 """
 
 import inspect
+from functools import cached_property
 
 import numpy as np
 
@@ -39,7 +40,6 @@ class Layer:
     input_axes = ""  # their names, for errors
 
     built = False
-    _name = None
     _trainable = True
     _training = False
     _casts = False  # whether inputs are cast to the weights' dtype
@@ -51,22 +51,21 @@ class Layer:
     dtype = _DTYPES["float32"]
 
     def __init__(self, *, name=None, trainable=True, dtype="float32", input_shape=None):
-        self._name = auto_name(type(self).__name__) if name is None else str(name)
+        self.name = auto_name(type(self).__name__) if name is None else str(name)
         self._trainable = bool(trainable)
         self.dtype = choose(type(self).__name__, "dtype", np.dtype(dtype).name, _DTYPES)
         if input_shape is not None:
-            self.declared_shape = (None, *_as_shape(self._name, input_shape))
+            self.declared_shape = (None, *_as_shape(self.name, input_shape))
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         parameters = inspect.signature(cls.call).parameters.values()
         cls._takes_training = any(p.name == "training" or p.kind is p.VAR_KEYWORD for p in parameters)
 
-    @property
+    @cached_property
     def name(self):
-        if self._name is None:
-            self._name = auto_name(type(self).__name__)
-        return self._name
+        """What errors, summaries and files call the layer; may be assigned."""
+        return auto_name(type(self).__name__)
 
     # -- calling ------------------------------------------------------------------------------------------------------
 

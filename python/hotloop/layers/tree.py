@@ -38,6 +38,11 @@ def named_weights(layer):
     return list(walk(layer, ""))
 
 
+def direct_layers(layer):
+    """The layers that a layer holds itself, each once."""
+    return list({id(item): item for _, item in layer.named_children() if not isinstance(item, Tensor)}.values())
+
+
 def all_layers(layer):
     """The layer and all layers in it, each once, outside first."""
     found, stack = {}, [layer]
@@ -45,5 +50,5 @@ def all_layers(layer):
         owner = stack.pop()
         if id(owner) not in found:
             found[id(owner)] = owner
-            stack.extend(item for _, item in reversed(list(owner.named_children())) if not isinstance(item, Tensor))
+            stack.extend(reversed(direct_layers(owner)))
     return list(found.values())
