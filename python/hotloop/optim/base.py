@@ -170,7 +170,7 @@ class Optimizer:
             for arrays in part.whole:
                 self._update(*arrays)
         for tensor in self._tensors:
-            tensor._version += 1
+            tensor._versions[0] += 1
         return None
 
     def _is_whole(self):
@@ -196,9 +196,10 @@ class Optimizer:
                     self._missed[member.number] += 1
                     continue
                 if tensor._grad is not member.slot:
-                    tensor.grad = tensor._grad
+                    member.slot[...] = tensor._grad
+                    tensor._grad = member.slot
                 by_count.setdefault(self._updates_of(member.number), []).append(member)
-                tensor._version += 1
+                tensor._versions[0] += 1
             for count, members in by_count.items():
                 self._step_state.step = count
                 for arrays in part.runs(members):

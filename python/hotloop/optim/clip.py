@@ -25,15 +25,8 @@ def clip_grad_norm(params, max_norm):
     """
     if not isinstance(max_norm, Real) or not max_norm >= 0:
         raise ValueError(f"[clip_grad_norm] max_norm must be >= 0, got {max_norm!r}")
-    gradients = []
-    for tensor in as_tensors("clip_grad_norm", params):
-        gradient = tensor._grad
-        if gradient is None:
-            continue
-        if not (gradient.flags.c_contiguous and gradient.flags.writeable):
-            tensor.grad = gradient
-            gradient = tensor._grad
-        gradients.append(gradient)
+    tensors = as_tensors("clip_grad_norm", params)
+    gradients = [tensor._grad for tensor in tensors if tensor._grad is not None]
     norm = math.sqrt(_core.square_sum(gradients))
     factor = max_norm / (norm + 1e-6)
     if not factor >= 1:  # a NaN is passed on
