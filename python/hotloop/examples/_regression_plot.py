@@ -83,4 +83,4 @@ def draw_coefficients(axes, names, learned, exact):
     axes.axhline(0, color="black", linewidth=0.8)
     axes.set_xticks(places, names, rotation=35, ha="right")
     clean(axes, "Diabetes: the linear model's coefficients", "", "points per standard deviation")
-    axes.legend(frameon=False)
+    axes.legend(frameon=False, loc="lower right")

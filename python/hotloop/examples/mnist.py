@@ -24,7 +24,7 @@ def load(folder):
         return "MNIST", hl.data.mnist()
     except (FileNotFoundError, ImportError):
         print("MNIST was not found and not downloaded (--data DIR names a folder): training on scikit-learn's digits")
-    return "digits", hl.data.digits()
+    return "Digits", hl.data.digits()
 
 
 def build():

@@ -149,10 +149,10 @@ def descend_linear(x, y, steps=1000):
 
 
 def fit_mlp(x, y, epochs=60, batch_size=32):
-    """A small network with one hidden layer; decay of the weights and of the rate keep it from learning the noise."""
+    """A network with one hidden layer; the decay of its weights was chosen by cross-validation in the training set."""
     model = hl.Sequential([hl.layers.Dense(32, activation="relu", input_shape=(x.shape[1],)), hl.layers.Dense(1)])
     steps = epochs * -(-len(x) // batch_size)
-    model.compile(optimizer=hl.optim.AdamW(lr=hl.optim.schedules.cosine(3e-3, steps), weight_decay=0.3), loss="mse")
+    model.compile(optimizer=hl.optim.AdamW(lr=hl.optim.schedules.cosine(3e-3, steps), weight_decay=1.0), loss="mse")
     model.fit(x, y, epochs=epochs, batch_size=batch_size, verbose=0)
     return model
 
@@ -208,9 +208,8 @@ def print_table(headers, rows):
     """Columns of text: the first to the left, numbers to the right."""
     widths = [max(map(len, column)) for column in zip(headers, *rows, strict=True)]
     for row in [headers, ["-" * width for width in widths], *rows]:
-        print(
-            "  ".join([row[0].ljust(widths[0])] + [cell.rjust(w) for cell, w in zip(row[1:], widths[1:], strict=True)])
-        )
+        cells = zip(row, widths, strict=True)
+        print("  ".join(f"{cell:>{width}}" if i else f"{cell:<{width}}" for i, (cell, width) in enumerate(cells)))
 
 
 def parse(arguments):
