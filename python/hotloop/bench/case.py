@@ -61,3 +61,8 @@ def elementwise(family, op, build, *, arrays=2, sizes=SIZES):
         return Case(family, op, shape_text((n,)), n, 4.0 * arrays * n, "byte", lambda rng: build(rng, n))
 
     return [row(n) for n in sizes]
+
+
+def rows_of(n, width):
+    """The shape (rows, width) of about n elements."""
+    return max(1, n // width), width

@@ -219,6 +219,13 @@ def avg_pool2d(x, window, stride):
 
 
 def cross_entropy(logits, labels):
+    """Mean loss."""
+    shifted = logits - logits.max(1, keepdims=True)
+    picked = shifted[np.arange(len(logits)), labels]
+    return (np.log(np.exp(shifted, out=shifted).sum(1)) - picked).mean()
+
+
+def cross_entropy_and_gradient(logits, labels):
     """Mean loss and its gradient by the logits."""
     rows = np.arange(len(logits))
     shifted = logits - logits.max(1, keepdims=True)
@@ -232,13 +239,18 @@ def cross_entropy(logits, labels):
 
 
 def mse(x, target):
+    d = (x - target).ravel()
+    return np.dot(d, d) / d.size
+
+
+def mse_and_gradient(x, target):
     d = x - target
     loss = np.dot(d.ravel(), d.ravel()) / d.size
     d *= np.float32(2 / d.size)
     return loss, d
 
 
-def mae(x, target):
+def mae_and_gradient(x, target):
     d = x - target
     loss = np.abs(d).mean()
     np.sign(d, out=d)
@@ -246,7 +258,7 @@ def mae(x, target):
     return loss, d
 
 
-def huber(x, target, delta=1.0):
+def huber_and_gradient(x, target, delta=1.0):
     d = x - target
     clipped = np.clip(d, -delta, delta)
     d -= clipped * np.float32(0.5)
@@ -255,7 +267,7 @@ def huber(x, target, delta=1.0):
     return loss, clipped
 
 
-def binary_cross_entropy(x, target):
+def binary_cross_entropy_and_gradient(x, target):
     decay = np.exp(-np.abs(x))
     loss = (np.maximum(x, 0) - x * target + np.log1p(decay)).mean()
     gradient = sigmoid(x)

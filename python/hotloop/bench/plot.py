@@ -6,6 +6,15 @@ _MOST_COLUMNS = 3
 _TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
+def require_matplotlib():
+    """matplotlib's Figure, imported at first use; raises ImportError with the extra that brings it."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError as error:
+        raise ImportError("[bench] --plot needs matplotlib: pip install 'hotloop[bench]'") from error
+    return Figure
+
+
 def draw(path, rows, facts):
     """Writes the chart to path, in the format its name ends with.
 
@@ -17,18 +26,12 @@ def draw(path, rows, facts):
     Raises:
         ImportError: matplotlib is not installed.
     """
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError("[bench] --plot needs matplotlib: pip install 'hotloop[bench]'") from error
-
+    Figure = require_matplotlib()
     columns = _columns(rows)
     ratios = [row["ratio"] for row in rows]
     limits = min(*ratios, 0.8) / 1.5, max(*ratios, 2.0) * 1.6
     height = max(sum(len(family) + 1.6 for family in column) for column in columns)
     figure = Figure(figsize=(6.5 * len(columns) + 0.5, _ROW_INCHES * height + 1.8), layout="constrained")
-    FigureCanvasAgg(figure)
     for axes, column in zip(figure.subplots(1, len(columns), squeeze=False)[0], columns, strict=True):
         _draw_column(axes, column, height)
         _style(axes, limits)

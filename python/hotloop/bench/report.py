@@ -2,6 +2,7 @@
 
 import json
 import os
+import textwrap
 from math import exp, log
 
 import numpy as np
@@ -60,6 +61,17 @@ class Table:
         left = [f"{t:<{w}}" for t, w in zip(texts[:2], self._widths[:2], strict=True)]
         right = [f"{t:>{w}}" for t, w in zip(texts[2:], self._widths[2:], strict=True)]
         print("| " + " | ".join(left + right) + " |", flush=True)
+
+
+def print_block(text):
+    """Prints text between empty lines, indented: code in Markdown, so that the whole output can be pasted."""
+    print(f"\n{textwrap.indent(text, '    ')}\n", flush=True)
+
+
+def facts_text(facts):
+    """The heading as lines of two columns."""
+    width = max(map(len, facts))
+    return "\n".join(f"{title:<{width}}  {text}" for title, text in facts.items())
 
 
 def summary(rows):
