@@ -139,14 +139,20 @@ Array::Array(double number, Dtype dtype) : size_(1), is_number_(true) {
 }
 
 Dtype common_dtype(const char* op, std::initializer_list<Argument> arguments) {
-  Dtype result = Dtype::float32;
+  bool wide = false, wide_number = false, arrays = false;
   for (const Argument& argument : arguments) {
-    if (argument.value.is_none() || is_python_number(argument.value)) continue;
+    if (argument.value.is_none()) continue;
+    if (is_python_number(argument.value)) {
+      // numpy.float64 is a Python float: weak beside arrays, itself where it is alone.
+      wide_number = wide_number || (PyFloat_Check(argument.value.ptr()) && !PyFloat_CheckExact(argument.value.ptr()));
+      continue;
+    }
     const py::array array = to_ndarray(op, argument);
     if (!is_real(array)) bad_dtype(op, argument, array, "real numbers (float32, float64 or integers)");
-    if (array.dtype().kind() == 'f' && array.itemsize() == 8) result = Dtype::float64;
+    wide = wide || (array.dtype().kind() == 'f' && array.itemsize() == 8);
+    arrays = true;
   }
-  return result;
+  return wide || (wide_number && !arrays) ? Dtype::float64 : Dtype::float32;
 }
 
 Array as_array(const char* op, const Argument& argument, Dtype dtype) {
@@ -164,6 +170,31 @@ Array as_operand(const char* op, const Argument& argument, Dtype dtype) {
     return Array(number, dtype);
   }
   return as_array(op, argument, dtype);
+}
+
+StridedArray as_strided_operand(const char* op, const Argument& argument, Dtype dtype) {
+  StridedArray result{};
+  if (py::isinstance<py::array>(argument.value)) {
+    const auto array = py::reinterpret_borrow<py::array>(argument.value);
+    const bool as_it_lies = dtype == Dtype::float32 ? readable<float>(array) : readable<double>(array);
+    if (as_it_lies && whole_strides(array)) {
+      const int rank = static_cast<int>(array.ndim());
+      for (int axis = 0; axis < rank; ++axis) result.stride[axis] = array.strides(axis) / array.itemsize();
+      int last = rank - 1;
+      while (last > 0 && array.shape(last) == 1) --last;
+      if (rank == 0 || result.stride[last] == 0 || result.stride[last] == 1) {
+        result.array = Array(array);
+        return result;
+      }
+    }
+  }
+  result.array = as_operand(op, argument, dtype);
+  int64_t stride = 1;
+  for (int axis = result.array.rank() - 1; axis >= 0; --axis) {
+    result.stride[axis] = stride;
+    stride *= result.array[axis];
+  }
+  return result;
 }
 
 Array as_int64(const char* op, const Argument& argument) {

@@ -86,6 +86,13 @@ Dtype common_dtype(const char* op, std::initializer_list<Argument> arguments);
 Array as_array(const char* op, const Argument& argument, Dtype dtype);
 /// The same where None is not allowed: it raises TypeError. A Python number has no object().
 Array as_operand(const char* op, const Argument& argument, Dtype dtype);
+/// As as_operand, for kernels that read with strides: broadcast and sliced arrays stay as they lie where that costs no
+/// more than a copy, which is where their last axis longer than 1 is walked by steps of 0 or 1.
+struct StridedArray {
+  Array array;
+  int64_t stride[kMaxRank];  // in elements
+};
+StridedArray as_strided_operand(const char* op, const Argument& argument, Dtype dtype);
 /// Integer argument (labels, indices) as int64; refuses floating dtypes.
 Array as_int64(const char* op, const Argument& argument);
 /// An argument that a kernel writes in place: refused unless contiguous, writable and of the dtype.

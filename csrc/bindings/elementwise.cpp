@@ -20,23 +20,20 @@ constexpr const char* kBinary[] = {HL_BINARY_OPS(HL_NAME)};
 constexpr const char* kCompare[] = {HL_COMPARE_OPS(HL_NAME)};
 
 /// NumPy's broadcasting; `result` gets the shape.
-BroadcastShape broadcast(const char* op, const Shape& a, const Shape& b, Shape& result) {
-  const int a_rank = static_cast<int>(a.size()), b_rank = static_cast<int>(b.size());
+BroadcastShape broadcast(const char* op, const StridedArray& a, const StridedArray& b, Shape& result) {
+  const int a_rank = a.array.rank(), b_rank = b.array.rank();
   BroadcastShape s{};
   s.rank = std::max(a_rank, b_rank);
   result.resize(static_cast<std::size_t>(s.rank));
-  int64_t a_stride = 1, b_stride = 1;
-  for (int axis = s.rank - 1; axis >= 0; --axis) {
+  for (int axis = 0; axis < s.rank; ++axis) {
     const int a_axis = axis - (s.rank - a_rank), b_axis = axis - (s.rank - b_rank);
-    const int64_t a_size = a_axis >= 0 ? a[a_axis] : 1, b_size = b_axis >= 0 ? b[b_axis] : 1;
+    const int64_t a_size = a_axis >= 0 ? a.array[a_axis] : 1, b_size = b_axis >= 0 ? b.array[b_axis] : 1;
     if (a_size != b_size && a_size != 1 && b_size != 1) {
-      value_error(op, text("shapes do not broadcast: a is ", a, ", b is ", b));
+      value_error(op, text("shapes do not broadcast: a is ", a.array.shape(), ", b is ", b.array.shape()));
     }
     result[axis] = s.size[axis] = a_size == 1 ? b_size : a_size;
-    s.a_stride[axis] = a_size == 1 ? 0 : a_stride;
-    s.b_stride[axis] = b_size == 1 ? 0 : b_stride;
-    a_stride *= a_size;
-    b_stride *= b_size;
+    s.a_stride[axis] = a_size == 1 ? 0 : a.stride[a_axis];
+    s.b_stride[axis] = b_size == 1 ? 0 : b.stride[b_axis];
   }
   return s;
 }
@@ -60,13 +57,13 @@ py::object binary(py::handle a_in, py::handle b_in, int kind, py::handle out) {
   const char* op = kBinary[kind];
   const Argument a_arg{"a", a_in}, b_arg{"b", b_in};
   const Dtype dtype = common_dtype(op, {a_arg, b_arg});
-  const Array a = as_operand(op, a_arg, dtype), b = as_operand(op, b_arg, dtype);
+  const StridedArray a = as_strided_operand(op, a_arg, dtype), b = as_strided_operand(op, b_arg, dtype);
   Shape shape;
-  const BroadcastShape s = broadcast(op, a.shape(), b.shape(), shape);
+  const BroadcastShape s = broadcast(op, a, b, shape);
   const Output y(op, dtype, shape, out, {a_arg, b_arg});
   with_backend(dtype, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
-    run(op, backend.binary, which, s, a.data<T>(), b.data<T>(), y.template data<T>());
+    run(op, backend.binary, which, s, a.array.data<T>(), b.array.data<T>(), y.template data<T>());
   });
   return y.finish();
 }
@@ -76,13 +73,13 @@ py::object compare(py::handle a_in, py::handle b_in, int kind) {
   const char* op = kCompare[kind];
   const Argument a_arg{"a", a_in}, b_arg{"b", b_in};
   const Dtype dtype = common_dtype(op, {a_arg, b_arg});
-  const Array a = as_operand(op, a_arg, dtype), b = as_operand(op, b_arg, dtype);
+  const StridedArray a = as_strided_operand(op, a_arg, dtype), b = as_strided_operand(op, b_arg, dtype);
   Shape shape;
-  const BroadcastShape s = broadcast(op, a.shape(), b.shape(), shape);
+  const BroadcastShape s = broadcast(op, a, b, shape);
   const Array y = make_array_of<bool>(op, shape);
   with_backend(dtype, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
-    run(op, backend.compare, which, s, a.data<T>(), b.data<T>(), y.data<uint8_t>());
+    run(op, backend.compare, which, s, a.array.data<T>(), b.array.data<T>(), y.data<uint8_t>());
   });
   return y.object();
 }

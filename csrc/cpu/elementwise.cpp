@@ -19,9 +19,11 @@ constexpr int64_t kShortRow = 256;     // below this a row costs less laid out t
 template <class T>
 class Operand {
  public:
-  Operand(const Walk& walk, int number, const T* x) : walk_(walk), number_(number), x_(x) {
+  Operand(const Walk& walk, int number, const T* x, bool must_be_run) : walk_(walk), number_(number), x_(x) {
     const int64_t step = walk.step(number);
-    if (walk.contiguous(number)) {
+    if (must_be_run) {
+      kind_ = walk.contiguous(number) ? Kind::run : Kind::laid_out;
+    } else if (walk.contiguous(number)) {
       kind_ = Kind::run;
     } else if (step == 0 && walk.repeats(number)) {
       kind_ = Kind::value;
@@ -75,7 +77,7 @@ void for_runs(const Walk& walk, const T* a, const T* b, F&& f) {
   const bool short_rows = walk.rank > 1 && row <= kShortRow;
   const int64_t block = short_rows ? kBlock / row * row : kBlock;
   parallel_ranges(walk.total(), (kGrain / block + 1) * block, [&](int64_t begin, int64_t end) {
-    Operand<T> left(walk, 0, a), right(walk, 1, b);
+    Operand<T> left(walk, 0, a, walk.step(0) == 0 && walk.step(1) == 0), right(walk, 1, b, false);
     const bool whole = left.in_place() && right.in_place();
     for (int64_t at = begin; at < end;) {
       int64_t n = std::min(end - at, short_rows ? block : row - at % row);

@@ -68,12 +68,25 @@ void read_run(const T* x, int64_t step, int64_t n, T* y) {
   }
 }
 
+/// Rows of n equal elements each, one value a row.
+template <class T>
+void fill_rows(const T* x, int64_t stride, int64_t rows, int64_t n, T* y) {
+  for (int64_t row = 0; row < rows; ++row) {
+    const T value = x[row * stride];
+    for (int64_t i = 0; i < n; ++i) y[i] = value;
+    y += n;
+  }
+}
+
 }  // namespace
 
 template <class T>
 void gather(const Walk& walk, int operand, const T* x, int64_t at, int64_t n, T* y) {
   const int64_t row = walk.row(), step = walk.step(operand);
   const int64_t* stride = walk.stride[operand];
+  if (walk.rank == 2 && step == 0 && at % row == 0 && n % row == 0) {
+    return fill_rows(x + at / row * stride[0], stride[0], n / row, row, y);
+  }
   int64_t index[kMaxRank];
   int64_t rest = at / row;
   for (int axis = walk.rank - 2; axis >= 0; --axis) {

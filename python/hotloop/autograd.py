@@ -57,13 +57,13 @@ class _Node:
     __slots__ = ("backward", "edges", "name", "need", "number", "versions")
 
     def __init__(self, name, inputs, output, backward):
-        edges, versions = [], [(output._versions, output._versions[0])]
-        for x in inputs:
+        edges, versions = [], [(-1, output._versions, output._versions[0])]
+        for i, x in enumerate(inputs):
             edge = None
             if isinstance(x, Tensor):
                 if x.requires_grad:
                     edge = x if x._node is None else x._node
-                versions.append((x._versions, x._versions[0]))
+                versions.append((i, x._versions, x._versions[0]))
             edges.append(edge)
         self.number = next(_numbers)
         self.name = name
@@ -79,9 +79,9 @@ class _Node:
                 f"[backward] the tape was freed at {self.name} by an earlier backward(): run the forward pass again, "
                 "or pass retain_graph=True to the first call"
             )
-        for i, (cell, version) in enumerate(self.versions):
+        for i, cell, version in self.versions:
             if cell[0] != version:
-                what = f"input {i} of {self.name}" if i > 0 else f"the result of {self.name}"
+                what = f"input {i} of {self.name}" if i >= 0 else f"the result of {self.name}"
                 raise RuntimeError(
                     f"[backward] {what} was changed in place after the op ran (version {version} then, {cell[0]} now): "
                     "run the forward pass again"

@@ -1,4 +1,5 @@
-// Elementwise operations over runs of elements. A step is 1 for an operand that is a run, 0 for one value for all.
+// Elementwise operations over runs of elements. A step is 1 for an operand that is a run, 0 for one value for all;
+// one of two is 1.
 #pragma once
 
 #include <cstdint>

@@ -156,13 +156,20 @@ void columns(ReduceOp op, int64_t count, int64_t cols, const T* x, int64_t strid
   });
 }
 
-/// The first place of the maximum of x (n <= kLook), given that it is `best`, or of a NaN where best is one.
+/// The first place in x (n) of `best`, which is there, or of a NaN where best is one.
 template <class T>
 int64_t find(int64_t n, const T* x, T best) {
-  for (int64_t i = 0; i < n; ++i) {
-    if (x[i] == best || x[i] != x[i]) return i;
+  constexpr int64_t lanes = kLanes<T>;
+  const Vec<T> wanted = splat(best);
+  int64_t i = 0;
+  for (; i + lanes <= n; i += lanes) {
+    const Vec<T> v = load(x + i);
+    if (any((v == wanted) | (v != v))) break;
   }
-  return 0;
+  for (; i < n; ++i) {
+    if (x[i] == best || x[i] != x[i]) break;
+  }
+  return i;
 }
 
 /// Blocks small enough to be still in cache when the place of a new maximum is looked for.

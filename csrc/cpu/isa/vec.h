@@ -98,6 +98,15 @@ HL_INLINE void store_width(T* p, Vec<T> v, Width width) {
   }
 }
 
+/// True where a lane of the mask is.
+template <class M>
+HL_INLINE bool any(M mask) {
+  int64_t word[sizeof(mask) / 8], all = 0;
+  __builtin_memcpy(word, &mask, sizeof(mask));
+  for (const int64_t w : word) all |= w;
+  return all != 0;
+}
+
 /// Lanes added up in a fixed order.
 template <class T>
 HL_INLINE T horizontal_sum(Vec<T> v) {

@@ -39,6 +39,11 @@ _ADD, _SUBTRACT, _MULTIPLY, _DIVIDE, _POWER, _MAXIMUM, _MINIMUM = (
 _NEGATIVE, _LOG, _SIGN, _SIN, _COS = (_core.unary_ops[name] for name in ("negative", "log", "sign", "sin", "cos"))
 
 
+def _shape(x):
+    """The shape of a Tensor, for closures that need no more of it; None for the rest, which wants no gradient."""
+    return x._data.shape if isinstance(x, Tensor) else None
+
+
 def add(a, b, *, out=None):
     """Sum: y = a + b.
 
@@ -49,13 +54,13 @@ def add(a, b, *, out=None):
     Returns:
         Array of the broadcast shape.
     """
-    a_, b_ = data(a), data(b)
+    a_shape, b_shape = _shape(a), _shape(b)
 
     def backward(dy, need):
-        da = summed_to(dy, a_.shape) if need[0] else None
-        return da, summed_to(dy, b_.shape) if need[1] else None
+        da = summed_to(dy, a_shape) if need[0] else None
+        return da, summed_to(dy, b_shape) if need[1] else None
 
-    return record("add", _binary(a_, b_, _ADD, data(out)), (a, b), backward)
+    return record("add", _binary(data(a), data(b), _ADD, data(out)), (a, b), backward)
 
 
 def subtract(a, b, *, out=None):
@@ -68,13 +73,13 @@ def subtract(a, b, *, out=None):
     Returns:
         Array of the broadcast shape.
     """
-    a_, b_ = data(a), data(b)
+    a_shape, b_shape = _shape(a), _shape(b)
 
     def backward(dy, need):
-        da = summed_to(dy, a_.shape) if need[0] else None
-        return da, _unary(summed_to(dy, b_.shape), _NEGATIVE) if need[1] else None
+        da = summed_to(dy, a_shape) if need[0] else None
+        return da, _unary(summed_to(dy, b_shape), _NEGATIVE) if need[1] else None
 
-    return record("subtract", _binary(a_, b_, _SUBTRACT, data(out)), (a, b), backward)
+    return record("subtract", _binary(data(a), data(b), _SUBTRACT, data(out)), (a, b), backward)
 
 
 def multiply(a, b, *, out=None):

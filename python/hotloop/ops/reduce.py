@@ -10,6 +10,7 @@ from hotloop.autograd import data, record
 __all__ = ["argmax", "max", "mean", "min", "sum"]
 
 _SUM, _MEAN, _MAX, _MIN = (_core.reduce_ops[name] for name in ("sum", "mean", "max", "min"))
+_DIVIDE = _core.binary_ops["divide"]
 
 
 def _axes(axis, rank):
@@ -28,6 +29,11 @@ def _kept(shape, axis):
     return tuple([1 if i in axes else size for i, size in enumerate(shape)])
 
 
+def _merged(shape, kept):
+    """How many elements went into each one that is left."""
+    return math.prod([before for before, after in zip(shape, kept, strict=True) if before != after])
+
+
 def sum(x, axis=None, keepdims=False):
     """Sum: y = sum of x over the axes; 0 over no elements.
 
@@ -43,11 +49,13 @@ def sum(x, axis=None, keepdims=False):
         ValueError: an axis is not one of x's, or named twice.
     """
     x_ = data(x)
+    y = _core.reduce(x_, axis, _SUM, keepdims)
+    shape = np.shape(x_)
 
     def backward(dy, need):
-        return (np.broadcast_to(dy.reshape(_kept(x_.shape, axis)), x_.shape),)
+        return (np.broadcast_to(dy.reshape(_kept(shape, axis)), shape),)
 
-    return record("sum", _core.reduce(x_, axis, _SUM, keepdims), (x,), backward)
+    return record("sum", y, (x,), backward)
 
 
 def mean(x, axis=None, keepdims=False):
@@ -65,14 +73,15 @@ def mean(x, axis=None, keepdims=False):
         ValueError: an axis is not one of x's, or named twice.
     """
     x_ = data(x)
+    y = _core.reduce(x_, axis, _MEAN, keepdims)
+    shape = np.shape(x_)
 
     def backward(dy, need):
-        shape = _kept(x_.shape, axis)
-        share = math.prod(shape) / x_.size if x_.size else math.nan
-        each = _core.binary(dy, share, _core.binary_ops["multiply"])
-        return (np.broadcast_to(each.reshape(shape), x_.shape),)
+        kept = _kept(shape, axis)
+        each = _core.binary(dy, _merged(shape, kept), _DIVIDE)
+        return (np.broadcast_to(each.reshape(kept), shape),)
 
-    return record("mean", _core.reduce(x_, axis, _MEAN, keepdims), (x,), backward)
+    return record("mean", y, (x,), backward)
 
 
 def _rows(x, axes):

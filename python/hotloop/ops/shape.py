@@ -35,7 +35,8 @@ def reshape(x, shape):
         y = x_.reshape(shape)
     except ValueError:
         raise ValueError(f"[reshape] shape {x_.shape} with {x_.size} elements can't become {shape}") from None
-    return record_view("reshape", y, x, lambda dy, need: (dy.reshape(x_.shape),))
+    before = x_.shape
+    return record_view("reshape", y, x, lambda dy, need: (dy.reshape(before),))
 
 
 def transpose(x, axes=None):
@@ -57,12 +58,8 @@ def transpose(x, axes=None):
     except ValueError:
         raise ValueError(f"[transpose] axes {axes} are no order of the {x_.ndim} axes of shape {x_.shape}") from None
 
-    def backward(dy, need):
-        if axes is None:
-            return (dy.transpose(),)
-        return (dy.transpose(np.argsort([axis % x_.ndim for axis in axes])),)
-
-    return record_view("transpose", y, x, backward)
+    back = None if axes is None else np.argsort([axis % x_.ndim for axis in axes])
+    return record_view("transpose", y, x, lambda dy, need: (dy.transpose(back),))
 
 
 def _zeros(shape, dtype):
@@ -89,8 +86,10 @@ def getitem(x, key):
     if not isinstance(y, np.ndarray):  # a single element: NumPy would give a scalar
         y = x_[(*key, ...) if isinstance(key, tuple) else (key, ...)]
 
+    shape = x_.shape
+
     def backward(dy, need):
-        dx = _zeros(x_.shape, dy.dtype)
+        dx = _zeros(shape, dy.dtype)
         if basic:
             dx[key] = dy
         else:
@@ -156,15 +155,15 @@ def stack(arrays, axis=0):
     for i, part in enumerate(parts):
         if part.shape != parts[0].shape:
             raise ValueError(f"[stack] shapes differ: {parts[0].shape} and, at {i}, {part.shape}")
-    rank = parts[0].ndim + 1
+    rank, count = parts[0].ndim + 1, len(parts)
     if not -rank <= axis < rank:
         raise ValueError(f"[stack] axis {axis} is not an axis of the result, which has {rank}")
     shape = [*parts[0].shape]
-    shape.insert(axis % rank, len(parts))
+    shape.insert(axis % rank, count)
     y = np.stack(parts, axis, out=_core.empty(shape, parts[0].dtype == np.float64))
 
     def backward(dy, need):
         moved = np.moveaxis(dy, axis, 0)
-        return tuple([moved[i, ...] for i in range(len(parts))])
+        return tuple([moved[i, ...] for i in range(count)])
 
     return record("stack", y, arrays, backward)
