@@ -20,6 +20,14 @@ namespace cpu {
 #undef HL_KERNEL
 }  // namespace cpu
 
+/// The CUDA library's, float32 alone.
+namespace cuda {
+using T = float;
+#define HL_KERNEL(name, ...) Status name(__VA_ARGS__);
+#include "kernels.h"
+#undef HL_KERNEL
+}  // namespace cuda
+
 /// The CPU's table; defined in cpu/backend.cpp.
 template <class T>
 const Backend<T>& cpu_backend();
