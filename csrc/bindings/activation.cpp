@@ -28,7 +28,7 @@ py::object activation(py::handle x_in, int kind, double alpha, py::handle out) {
   const Output y(op, dtype, x.shape(), out, {x_arg});
   with_backend(dtype, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
-    run(op, backend.activation, spec, x.size(), x.data<T>(), y.template data<T>());
+    run_elements(op, x.size(), backend.activation, spec, x.size(), x.data<T>(), y.template data<T>());
   });
   return y.finish();
 }
@@ -45,7 +45,7 @@ py::object activation_grad(py::handle saved_in, py::handle dy_in, int kind, doub
   const Array dx = make_array(op, dtype, dy.shape());
   with_backend(dtype, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
-    run(op, backend.activation_grad, spec, dy.size(), saved.data<T>(), dy.data<T>(), dx.data<T>());
+    run_elements(op, dy.size(), backend.activation_grad, spec, dy.size(), saved.data<T>(), dy.data<T>(), dx.data<T>());
   });
   return dx.object();
 }

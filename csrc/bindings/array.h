@@ -11,12 +11,11 @@
 #include <vector>
 
 #include "backend.h"
+#include "bindings/shape.h"
 
 namespace hotloop::bindings {
 
 namespace py = pybind11;
-
-using Shape = std::vector<int64_t>;
 
 enum class Dtype { float32, float64 };
 
@@ -115,6 +114,7 @@ Array make_array_of(const char* op, const py::dtype& dtype, const Shape& shape);
 class Output {
  public:
   Output(const char* op, Dtype dtype, const Shape& shape, py::handle out, std::initializer_list<Argument> inputs);
+  int64_t size() const { return array_.size(); }
   template <class T>
   T* data() const {
     return array_.data<T>();
@@ -148,7 +148,12 @@ struct ElementOf<Backend<T>> {
 template <class B>
 using Element = typename ElementOf<std::remove_cvref_t<B>>::type;
 
-/// Runs a kernel without the GIL; raises RuntimeError with its text where it fails.
+/// Raises RuntimeError with the text of a kernel that failed.
+inline void check_status(const char* op, Status status) {
+  if (status != kOk) throw std::runtime_error("[" + std::string(op) + "] " + status);
+}
+
+/// Runs a kernel without the GIL.
 template <class... P, class... A>
 void run(const char* op, Status (*kernel)(P...), A&&... arguments) {
   Status status;
@@ -156,7 +161,15 @@ void run(const char* op, Status (*kernel)(P...), A&&... arguments) {
     const py::gil_scoped_release release;
     status = kernel(std::forward<A>(arguments)...);
   }
-  if (status != kOk) throw std::runtime_error("[" + std::string(op) + "] " + status);
+  check_status(op, status);
+}
+
+/// The same for work that goes with a number of elements: a few thousand are done before the GIL has changed hands.
+template <class... P, class... A>
+void run_elements(const char* op, int64_t elements, Status (*kernel)(P...), A&&... arguments) {
+  constexpr int64_t worth_releasing = 16 * 1024;
+  if (elements >= worth_releasing) return run(op, kernel, std::forward<A>(arguments)...);
+  check_status(op, kernel(std::forward<A>(arguments)...));
 }
 
 /// Every bindings/<family>.cpp makes one of these; module.cpp runs them all.

@@ -75,7 +75,7 @@ py::object gather_rows_grad(py::handle dy_in, py::handle indices_in, int64_t row
   Shape result = {rows};
   result.insert(result.end(), shape.begin() + rank, shape.end());
   int64_t row = 1;
-  for (const int64_t extent : Shape(shape.begin() + rank, shape.end())) row *= extent;
+  for (const int64_t* extent = shape.begin() + rank; extent != shape.end(); ++extent) row *= *extent;
   const Array dx = make_array(op, dtype, result);
   with_backend(dtype, [&](const auto& backend) {
     using T = Element<decltype(backend)>;

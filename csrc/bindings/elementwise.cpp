@@ -47,7 +47,7 @@ py::object unary(py::handle x_in, int kind, py::handle out) {
   const Output y(op, dtype, x.shape(), out, {x_arg});
   with_backend(dtype, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
-    run(op, backend.unary, which, x.size(), x.data<T>(), y.template data<T>());
+    run_elements(op, x.size(), backend.unary, which, x.size(), x.data<T>(), y.template data<T>());
   });
   return y.finish();
 }
@@ -63,7 +63,7 @@ py::object binary(py::handle a_in, py::handle b_in, int kind, py::handle out) {
   const Output y(op, dtype, shape, out, {a_arg, b_arg});
   with_backend(dtype, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
-    run(op, backend.binary, which, s, a.array.data<T>(), b.array.data<T>(), y.template data<T>());
+    run_elements(op, y.size(), backend.binary, which, s, a.array.data<T>(), b.array.data<T>(), y.template data<T>());
   });
   return y.finish();
 }
@@ -79,7 +79,7 @@ py::object compare(py::handle a_in, py::handle b_in, int kind) {
   const Array y = make_array_of<bool>(op, shape);
   with_backend(dtype, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
-    run(op, backend.compare, which, s, a.array.data<T>(), b.array.data<T>(), y.data<uint8_t>());
+    run_elements(op, y.size(), backend.compare, which, s, a.array.data<T>(), b.array.data<T>(), y.data<uint8_t>());
   });
   return y.object();
 }
@@ -107,7 +107,7 @@ void accumulate(py::handle x_in, py::handle y_in) {
   if (x.shape() != y.shape()) value_error(op, text("shapes differ: x ", x.shape(), ", y ", y.shape()));
   with_backend(dtype, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
-    run(op, backend.accumulate, x.size(), x.data<T>(), y.data<T>());
+    run_elements(op, x.size(), backend.accumulate, x.size(), x.data<T>(), y.data<T>());
   });
 }
 

@@ -41,7 +41,8 @@ void sgd(const SgdSpec& spec, const StepState& step, py::handle g, py::handle w,
   if (spec.momentum != 0) require(op, "velocity", u.state[0]);
   with_backend(u.dtype, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
-    run(op, backend.sgd, spec, &step, u.w.size(), u.g.data<T>(), u.w.data<T>(), u.state[0].data<T>());
+    run_elements(op, u.w.size(), backend.sgd, spec, &step, u.w.size(), u.g.data<T>(), u.w.data<T>(),
+                 u.state[0].data<T>());
   });
 }
 
@@ -54,8 +55,8 @@ void adam(const AdamSpec& spec, const StepState& step, py::handle g, py::handle 
   if (spec.amsgrad) require(op, "v_max", u.state[2]);
   with_backend(u.dtype, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
-    run(op, backend.adam, spec, &step, u.w.size(), u.g.data<T>(), u.w.data<T>(), u.state[0].data<T>(),
-        u.state[1].data<T>(), u.state[2].data<T>());
+    run_elements(op, u.w.size(), backend.adam, spec, &step, u.w.size(), u.g.data<T>(), u.w.data<T>(),
+                 u.state[0].data<T>(), u.state[1].data<T>(), u.state[2].data<T>());
   });
 }
 
@@ -66,8 +67,8 @@ void nadam(const NadamSpec& spec, const StepState& step, py::handle g, py::handl
   require(op, "v", u.state[1]);
   with_backend(u.dtype, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
-    run(op, backend.nadam, spec, &step, u.w.size(), u.g.data<T>(), u.w.data<T>(), u.state[0].data<T>(),
-        u.state[1].data<T>());
+    run_elements(op, u.w.size(), backend.nadam, spec, &step, u.w.size(), u.g.data<T>(), u.w.data<T>(),
+                 u.state[0].data<T>(), u.state[1].data<T>());
   });
 }
 
@@ -80,8 +81,8 @@ void rmsprop(const RmspropSpec& spec, const StepState& step, py::handle g, py::h
   if (spec.momentum != 0) require(op, "velocity", u.state[2]);
   with_backend(u.dtype, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
-    run(op, backend.rmsprop, spec, &step, u.w.size(), u.g.data<T>(), u.w.data<T>(), u.state[0].data<T>(),
-        u.state[1].data<T>(), u.state[2].data<T>());
+    run_elements(op, u.w.size(), backend.rmsprop, spec, &step, u.w.size(), u.g.data<T>(), u.w.data<T>(),
+                 u.state[0].data<T>(), u.state[1].data<T>(), u.state[2].data<T>());
   });
 }
 
@@ -91,7 +92,8 @@ void adagrad(const AdagradSpec& spec, const StepState& step, py::handle g, py::h
   require(op, "sum", u.state[0]);
   with_backend(u.dtype, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
-    run(op, backend.adagrad, spec, &step, u.w.size(), u.g.data<T>(), u.w.data<T>(), u.state[0].data<T>());
+    run_elements(op, u.w.size(), backend.adagrad, spec, &step, u.w.size(), u.g.data<T>(), u.w.data<T>(),
+                 u.state[0].data<T>());
   });
 }
 
@@ -101,7 +103,8 @@ void lion(const LionSpec& spec, const StepState& step, py::handle g, py::handle 
   require(op, "m", u.state[0]);
   with_backend(u.dtype, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
-    run(op, backend.lion, spec, &step, u.w.size(), u.g.data<T>(), u.w.data<T>(), u.state[0].data<T>());
+    run_elements(op, u.w.size(), backend.lion, spec, &step, u.w.size(), u.g.data<T>(), u.w.data<T>(),
+                 u.state[0].data<T>());
   });
 }
 
@@ -116,7 +119,7 @@ double square_sum(const py::list& arrays) {
     with_backend(dtype, [&](const auto& backend) {
       using T = Element<decltype(backend)>;
       double sum = 0;
-      run(op, backend.square_sum, x.size(), x.data<T>(), &sum);
+      run_elements(op, x.size(), backend.square_sum, x.size(), x.data<T>(), &sum);
       total += sum;
     });
   }
@@ -131,7 +134,7 @@ void scale(const py::list& arrays, double factor) {
     const Array x = as_writable(op, argument, dtype);
     with_backend(dtype, [&](const auto& backend) {
       using T = Element<decltype(backend)>;
-      run(op, backend.scale, x.size(), factor, x.data<T>());
+      run_elements(op, x.size(), backend.scale, x.size(), factor, x.data<T>());
     });
   }
 }

@@ -62,7 +62,7 @@ py::object reduce(py::handle x_in, py::handle axes, int kind, bool keepdims) {
   const Array y = make_array(op, dtype, shape);
   with_backend(dtype, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
-    run(op, backend.reduce, which, s, x.data<T>(), y.data<T>());
+    run_elements(op, x.size(), backend.reduce, which, s, x.data<T>(), y.data<T>());
   });
   return y.object();
 }
@@ -77,7 +77,7 @@ py::object argmax(py::handle x_in) {
   const Array y = make_array_of<int64_t>(op, {x[0]});
   with_backend(dtype, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
-    run(op, backend.argmax, x[0], x[1], x.data<T>(), y.data<int64_t>());
+    run_elements(op, x.size(), backend.argmax, x[0], x[1], x.data<T>(), y.data<int64_t>());
   });
   return y.object();
 }

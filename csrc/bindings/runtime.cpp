@@ -31,7 +31,7 @@ py::dict memory_stats() {
   return result;
 }
 
-py::object empty(const std::vector<int64_t>& shape, bool float64) {
+py::object empty(const Shape& shape, bool float64) {
   return make_array("empty", float64 ? Dtype::float64 : Dtype::float32, shape).object();
 }
 

@@ -5,6 +5,8 @@
 #include <algorithm>
 
 #include "cpu/isa/activation.h"
+#include "cpu/isa/elementwise.h"
+#include "cpu/isa/gemv.h"
 #include "runtime/memory.h"
 #include "runtime/threads.h"
 
@@ -56,12 +58,12 @@ void tiles(int64_t m, int64_t n, int64_t k, MatrixView<T> a, PanelView<T> b, T* 
 }
 
 // The same by way of a packed copy of a, where the panels are many enough to repay it: each tile of rows becomes its
-// own (k, rows) panel.
+// own (k, rows) panel. Plain rows are read well enough as they lie until there are very many panels.
 template <class T>
 void tiles_of_packed(int64_t m, int64_t n, int64_t k, MatrixView<T> a, PanelView<T> b, T* c, int64_t c_row,
                      isa::TileEnd<T> end) {
   const auto& micro = isa::gemm_micro<T>();
-  if (ceil_div(n, micro.columns) < (a.col == 1 ? 8 : 3)) return tiles(m, n, k, a, b, c, c_row, end);
+  if (ceil_div(n, micro.columns) < (a.col == 1 ? 64 : 3)) return tiles(m, n, k, a, b, c, c_row, end);
   const Scratch<T> packed(round_up(m, micro.rows) * k);
   for (int64_t i = 0; i < m; i += micro.rows) {
     const int rows = static_cast<int>(std::min<int64_t>(micro.rows, m - i));
@@ -98,6 +100,49 @@ void gemm_split_k(int64_t m, int64_t n, int64_t k, MatrixView<T> a, MatrixView<T
   });
   add_parts<T>(parts, m * n, sums, c);
 }
+
+// One row or column of results, y[i] = sum of w(i, p) x[p]: every element of w is used once, so that nothing is packed.
+// How a sum is added up follows from whether dot products or scaled rows were asked for, never from how w lies: what
+// lies the other way is transposed strip by strip.
+template <class T>
+void gemv(int64_t count, int64_t k, MatrixView<T> w, const T* x, bool by_dots, T* y) {
+  constexpr int64_t kStrip = 64;
+  const auto& micro = isa::gemv_micro<T>();
+  const bool lies_well = by_dots ? w.col == 1 : w.row == 1;
+  // As short as the sums of the tiles; a dot product has one for each lane.
+  const int64_t block = by_dots ? 16 * kBlockK : kBlockK;
+  const int64_t grain = round_up(ceil_div(kJobProducts / 4, k), by_dots ? 16 : 1024);
+  const auto multiply = [&](int64_t n, int64_t depth, const T* from, int64_t stride, int64_t p, T* to) {
+    (by_dots ? micro.dots : micro.scaled_rows)(n, depth, from, stride, x + p, p > 0, to);
+  };
+  parallel_ranges(count, grain, [&](int64_t begin, int64_t end) {
+    const Scratch<T> turned(lies_well ? 0 : kStrip * std::min(k, block));
+    for (int64_t p = 0; p < k; p += block) {
+      const int64_t depth = std::min(block, k - p);
+      const T* from = w.data + begin * w.row + p * w.col;
+      if (lies_well) {
+        multiply(end - begin, depth, from, by_dots ? w.row : w.col, p, y + begin);
+        continue;
+      }
+      for (int64_t i = begin; i < end; i += kStrip, from += kStrip * w.row) {
+        const int64_t n = std::min(kStrip, end - i);
+        const auto& turn = isa::elementwise_micro<T>().transpose;
+        by_dots ? turn(n, depth, from, w.col, turned, depth) : turn(depth, n, from, w.row, turned, n);
+        multiply(n, depth, turned, by_dots ? depth : n, p, y + i);
+      }
+    }
+  });
+}
+
+// The vector that is multiplied, contiguous.
+template <class T>
+struct ContiguousVector {
+  ContiguousVector(int64_t n, const T* x, int64_t stride) : copy(stride == 1 ? 0 : n), data(stride == 1 ? x : copy) {
+    for (int64_t i = 0; i < n && stride != 1; ++i) copy[i] = x[i * stride];
+  }
+  Scratch<T> copy;
+  const T* data;
+};
 
 // What is left to do where no tile did it: bias and activation over the whole of c.
 template <class T>
@@ -163,13 +208,23 @@ void gemm(int64_t m, int64_t n, int64_t k, MatrixView<T> a, MatrixView<T> b, con
     std::fill(c, c + m * n, T{});
     return finish_rows(m, n, bias, activation, c);
   }
+  if (n == 1 && (a.col == 1 || a.row == 1)) {
+    gemv<T>(m, k, a, ContiguousVector<T>(k, b.data, b.row).data, true, c);
+    return finish_rows(m, n, bias, activation, c);
+  }
+  if (m == 1 && (b.col == 1 || b.row == 1)) {
+    gemv<T>(n, k, {b.data, b.col, b.row}, ContiguousVector<T>(k, a.data, a.col).data, false, c);
+    return finish_rows(m, n, bias, activation, c);
+  }
   if (k >= 8 * kBlockK && m * n <= 64 * 1024 && m * n * 4 <= k * 64) {
     gemm_split_k(m, n, k, a, b, c);
     return finish_rows(m, n, bias, activation, c);
   }
   const auto& micro = isa::gemm_micro<T>();
   const bool tiles_activate = activation.kind == Activation::none || activation.kind == Activation::relu;
-  const Scratch<T> packed(packed_size<T>(std::min(k, kBlockK), std::min(n, kBlockN)));
+  // Few rows don't repay packing: whole panels are then read where they lie.
+  const bool b_lies = m <= 2 * micro.rows && b.col == 1 && n % micro.columns == 0;
+  const Scratch<T> packed(b_lies ? 0 : packed_size<T>(std::min(k, kBlockK), std::min(n, kBlockN)));
   for (int64_t j = 0; j < n; j += kBlockN) {
     const int64_t width = std::min(kBlockN, n - j);
     const int64_t panels = ceil_div(width, micro.columns);
@@ -178,9 +233,11 @@ void gemm(int64_t m, int64_t n, int64_t k, MatrixView<T> a, MatrixView<T> b, con
       const int64_t panel_size = depth * micro.columns;
       const bool last = p + depth == k;
       const MatrixView<T> b_block = {b.data + p * b.row + j * b.col, b.row, b.col};
+      const PanelView<T> b_panels =
+          b_lies ? PanelView<T>{b_block.data, micro.columns, b.row} : PanelView<T>{packed, panel_size, micro.columns};
       const Grid grid = make_grid(m, panels, depth, micro.rows, micro.columns);
       const int64_t pack_grain = grid.jobs() == 1 ? panels : std::max<int64_t>(1, ceil_div(panels, kWantedJobs));
-      parallel_ranges(panels, pack_grain, [&](int64_t first, int64_t end) {
+      parallel_ranges(b_lies ? 0 : panels, pack_grain, [&](int64_t first, int64_t end) {
         pack_panels<T>(depth, width, b_block, first, end, packed, panel_size);
       });
       parallel_for(grid.jobs(), [&](int64_t job) {
@@ -192,7 +249,7 @@ void gemm(int64_t m, int64_t n, int64_t k, MatrixView<T> a, MatrixView<T> b, con
                                      .add = p > 0,
                                      .relu = last && activation.kind == Activation::relu};
         tiles_of_packed<T>(rows, columns, depth, {a.data + row * a.row + p * a.col, a.row, a.col},
-                           {packed + panel * panel_size, panel_size, micro.columns}, c_block, n, end);
+                           {b_panels.data + panel * b_panels.panel, b_panels.panel, b_panels.row}, c_block, n, end);
         if (last && !tiles_activate) apply_activation(activation, rows, columns, c_block, n);
       });
     }

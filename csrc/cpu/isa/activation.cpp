@@ -11,9 +11,8 @@ template <class T>
 void forward(ActivationSpec act, int64_t n, const T* x, T* y) {
   const Vec<T> alpha = splat(static_cast<T>(act.alpha));
   with_activation(act.kind, [&](auto kind) {
-    for_vectors<T>(n, [&](int64_t i, auto width) {
-      store_width(y + i, activate<decltype(kind)::value>(load_width(x + i, width), alpha), width);
-    });
+    map_vectors<T>(
+        n, y, [&](int64_t i, auto width) { return activate<decltype(kind)::value>(load_width(x + i, width), alpha); });
   });
 }
 
@@ -21,9 +20,8 @@ template <class T>
 void backward(ActivationSpec act, int64_t n, const T* saved, const T* dy, T* dx) {
   const Vec<T> alpha = splat(static_cast<T>(act.alpha));
   with_activation(act.kind, [&](auto kind) {
-    for_vectors<T>(n, [&](int64_t i, auto width) {
-      const Vec<T> s = load_width(saved + i, width), d = load_width(dy + i, width);
-      store_width(dx + i, activate_grad<decltype(kind)::value>(s, d, alpha), width);
+    map_vectors<T>(n, dx, [&](int64_t i, auto width) {
+      return activate_grad<decltype(kind)::value>(load_width(saved + i, width), load_width(dy + i, width), alpha);
     });
   });
 }

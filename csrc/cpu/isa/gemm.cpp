@@ -4,7 +4,7 @@
 // a is read through two strides, so that packed panels, plain rows and a transposed operand share this one body.
 #include "cpu/isa/gemm.h"
 
-#include "cpu/isa/vec.h"
+#include "cpu/isa/transpose.h"
 
 namespace hotloop::isa::HL_TIER {
 namespace {
@@ -65,6 +65,9 @@ void tile_body(int n, int64_t k, const T* a, int64_t a_row, int64_t a_col, const
                int64_t c_row, const TileEnd<T>& end) {
   constexpr int width = V * kLanes<T>;
   Vec<T> sum[M][V];
+  // c is wanted when the sums are done: asked for now, it has come by then.
+#pragma GCC unroll 16
+  for (int i = 0; i < M; ++i) __builtin_prefetch(c + i * c_row, 1);
   sum_products<T, M, V>(k, a, a_row, a_col, b, b_row, sum);
   if (n == width) return finish<T, M, V>(sum, c, c_row, end.bias, end.add, end.relu);
   const unsigned bytes = static_cast<unsigned>(n) * sizeof(T);
@@ -103,6 +106,7 @@ void pack_b(int64_t k, int n, const T* b, int64_t b_row, int64_t b_col, T* panel
     }
     return;
   }
+  if (n == columns && b_row == 1) return transpose<T>(k, columns, b, b_col, panel, columns);
   for (int64_t p = 0; p < k; ++p, panel += columns, b += b_row) {
     for (int j = 0; j < n; ++j) panel[j] = b[j * b_col];
     for (int j = n; j < columns; ++j) panel[j] = T{};
@@ -111,6 +115,10 @@ void pack_b(int64_t k, int n, const T* b, int64_t b_row, int64_t b_col, T* panel
 
 template <class T>
 void pack_a(int64_t k, int m, const T* a, int64_t a_row, int64_t a_col, T* panel) {
+  if (m == kRows && a_row == 1) {
+    for (int64_t p = 0; p < k; ++p) __builtin_memcpy(panel + p * kRows, a + p * a_col, sizeof(T) * kRows);
+    return;
+  }
   for (int i = 0; i < kRows; ++i) {
     T* to = panel + i;
     if (i >= m) {

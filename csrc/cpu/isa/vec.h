@@ -98,6 +98,24 @@ HL_INLINE void store_width(T* p, Vec<T> v, Width width) {
   }
 }
 
+/// y[i] = f(i, width) over [0, n): two vectors at a time, so that the loads of a whole cache line stand before its
+/// stores, which otherwise take turns at the second cache. y may be what f reads, at the same index.
+template <class T, class F>
+HL_INLINE void map_vectors(int64_t n, T* y, F&& f) {
+  constexpr std::integral_constant<int64_t, kLanes<T>> full;
+  int64_t i = 0;
+  for (; i + 2 * full <= n; i += 2 * full) {
+    const Vec<T> first = f(i, full), second = f(i + full, full);
+    store<T>(y + i, first);
+    store<T>(y + i + full, second);
+  }
+  if (i + full <= n) {
+    store<T>(y + i, f(i, full));
+    i += full;
+  }
+  if (i < n) store_part<T>(y + i, f(i, n - i), n - i);
+}
+
 /// True where a lane of the mask is.
 template <class M>
 HL_INLINE bool any(M mask) {

@@ -3,7 +3,7 @@
 import math
 
 from hotloop import _core
-from hotloop.autograd import data, record
+from hotloop.autograd import Tensor, data, record
 from hotloop.names import choose
 
 __all__ = [
@@ -19,6 +19,8 @@ __all__ = [
     "softplus",
     "tanh",
 ]
+
+_activation, _activation_grad, _activations = _core.activation, _core.activation_grad, _core.activations
 
 # Those whose derivative is computed from the input; the others keep the output.
 _NEEDS_INPUT = {"gelu", "gelu_tanh", "silu", "hard_swish"}
@@ -50,13 +52,15 @@ def _parameter(op, what, value):
 
 def activate(op, name, x, alpha=0.0, out=None):
     """act(x) on the tape, for the public functions below."""
-    kind = _core.activations[name]
-    array = data(x)
-    y = _core.activation(array, kind, alpha, data(out))
+    kind = _activations[name]
+    if not isinstance(x, Tensor):
+        return _activation(x, kind, alpha, data(out))
+    array = x._data
+    y = _activation(array, kind, alpha, data(out))
     saved = array if name in _NEEDS_INPUT else y
 
     def backward(dy, need):
-        return (_core.activation_grad(saved, dy, kind, alpha),)
+        return (_activation_grad(saved, dy, kind, alpha),)
 
     return record(op, y, (x,), backward)
 

@@ -54,6 +54,8 @@ def add(a, b, *, out=None):
     Returns:
         Array of the broadcast shape.
     """
+    if not (isinstance(a, Tensor) or isinstance(b, Tensor) or isinstance(out, Tensor)):
+        return _binary(a, b, _ADD, out)
     a_shape, b_shape = _shape(a), _shape(b)
 
     def backward(dy, need):
@@ -73,6 +75,8 @@ def subtract(a, b, *, out=None):
     Returns:
         Array of the broadcast shape.
     """
+    if not (isinstance(a, Tensor) or isinstance(b, Tensor) or isinstance(out, Tensor)):
+        return _binary(a, b, _SUBTRACT, out)
     a_shape, b_shape = _shape(a), _shape(b)
 
     def backward(dy, need):
@@ -92,6 +96,8 @@ def multiply(a, b, *, out=None):
     Returns:
         Array of the broadcast shape.
     """
+    if not (isinstance(a, Tensor) or isinstance(b, Tensor) or isinstance(out, Tensor)):
+        return _binary(a, b, _MULTIPLY, out)
     a_, b_ = data(a), data(b)
 
     def backward(dy, need):
@@ -111,6 +117,8 @@ def divide(a, b, *, out=None):
     Returns:
         Array of the broadcast shape.
     """
+    if not (isinstance(a, Tensor) or isinstance(b, Tensor) or isinstance(out, Tensor)):
+        return _binary(a, b, _DIVIDE, out)
     a_, b_ = data(a), data(b)
     y = _binary(a_, b_, _DIVIDE, data(out))
 
@@ -152,6 +160,8 @@ def power(a, b, *, out=None):
     Returns:
         Array of the broadcast shape.
     """
+    if not (isinstance(a, Tensor) or isinstance(b, Tensor) or isinstance(out, Tensor)):
+        return _binary(a, b, _POWER, out)
     a_, b_ = data(a), data(b)
     y = _binary(a_, b_, _POWER, data(out))
 
@@ -164,6 +174,8 @@ def power(a, b, *, out=None):
 
 def _larger(op, a, b, out):
     """maximum and minimum: the gradient goes to the operand that gave the element, the first where both did."""
+    if not (isinstance(a, Tensor) or isinstance(b, Tensor) or isinstance(out, Tensor)):
+        return _binary(a, b, op, out)
     a_, b_ = data(a), data(b)
     y = _binary(a_, b_, op, data(out))
 
@@ -204,10 +216,11 @@ def minimum(a, b, *, out=None):
 
 def _of_one(op, x, out, gradient):
     """The op and, on the tape, gradient(dy, x, y)."""
-    x_ = data(x)
-    y = _unary(x_, _core.unary_ops[op], data(out))
+    kind = _core.unary_ops[op]
     if not isinstance(x, Tensor):
-        return y
+        return _unary(x, kind, data(out))
+    x_ = data(x)
+    y = _unary(x_, kind, data(out))
     return record(op, y, (x,), lambda dy, need: (gradient(dy, x_, y),))
 
 
