@@ -9,7 +9,8 @@
 namespace hotloop::cpu {
 namespace {
 
-constexpr int64_t kGrain = 8 * 1024;  // elements: a few microseconds of exponentials
+constexpr int64_t kGrain = 8 * 1024;        // elements: a few microseconds of exponentials
+constexpr int64_t kPlainGrain = 32 * 1024;  // the same without them
 
 // What "mean" divides by: the weights of the labels that count, or the number of rows that do.
 template <class T>
@@ -61,7 +62,8 @@ Status softmax_cross_entropy(const CrossEntropySpec& s, const T* logits, const i
 template <class T>
 Status pointwise_loss(const PointwiseLossSpec& s, const T* x, const T* target, const T* sample_weight, T* loss, T* dx) {
   const double divisor = s.reduction == Reduction::mean ? static_cast<double>(s.n) : 1.0;
-  const double sum = sum_of_ranges(s.n, kGrain, [&](int64_t begin, int64_t end) {
+  const int64_t grain = s.kind == PointwiseLoss::binary_cross_entropy ? kGrain : kPlainGrain;
+  const double sum = sum_of_ranges(s.n, grain, [&](int64_t begin, int64_t end) {
     const isa::PointwiseLossRun<T> run = {
         .kind = s.kind,
         .n = end - begin,

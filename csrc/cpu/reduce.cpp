@@ -145,14 +145,15 @@ Status argmax(int64_t rows, int64_t cols, const T* x, int64_t* y) {
   const int64_t part = ceil_div(cols, parts);
   if (parts == 1) {
     parallel_ranges(rows, std::max<int64_t>(1, kGrain / cols), [&](int64_t begin, int64_t end) {
-      for (int64_t row = begin; row < end; ++row) y[row] = isa::reduce_micro<T>().argmax(cols, x + row * cols);
+      isa::reduce_micro<T>().argmax(end - begin, cols, x + begin * cols, y + begin);
     });
     return kOk;
   }
   const Scratch<int64_t> found(rows * parts);
   parallel_for(rows * parts, [&](int64_t job) {
     const int64_t row = job / parts, begin = job % parts * part;
-    found[job] = begin + isa::reduce_micro<T>().argmax(std::min(part, cols - begin), x + row * cols + begin);
+    isa::reduce_micro<T>().argmax(1, std::min(part, cols - begin), x + row * cols + begin, found + job);
+    found[job] += begin;
   });
   for (int64_t row = 0; row < rows; ++row) {
     const T* values = x + row * cols;

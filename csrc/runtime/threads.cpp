@@ -13,6 +13,7 @@
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace hotloop {
@@ -33,9 +34,9 @@ inline void relax() {
 
 class Pool {
  public:
-  explicit Pool(int threads) {
-    workers_.reserve(static_cast<std::size_t>(threads - 1));
-    for (int i = 1; i < threads; ++i) workers_.emplace_back([this] { work(); });
+  explicit Pool(int threads) : shares_(static_cast<std::size_t>(threads)) {
+    workers_.reserve(shares_.size() - 1);
+    for (std::size_t i = 1; i < shares_.size(); ++i) workers_.emplace_back([this, i] { work(i); });
   }
 
   ~Pool() {
@@ -49,13 +50,17 @@ class Pool {
 
   void run(int64_t chunks, const ChunkFunction& f) {
     function_ = &f;
-    chunks_ = chunks;
     error_ = nullptr;
-    next_.store(0, std::memory_order_relaxed);
+    const auto count = static_cast<int64_t>(shares_.size());
+    for (int64_t i = 0; i < count; ++i) {
+      Share& share = shares_[static_cast<std::size_t>(i)];
+      share.next.store(chunks * i / count, std::memory_order_relaxed);
+      share.end = chunks * (i + 1) / count;
+    }
     open_.store(true);
     generation_.fetch_add(1);
     generation_.notify_all();
-    take_chunks();
+    take_chunks(0);
     // Either a late worker sees the job closed, or its entry is seen here.
     open_.store(false);
     for (int spins = 0; active_.load() != 0; ++spins) {
@@ -70,14 +75,20 @@ class Pool {
   }
 
  private:
-  void work() {
+  // A thread's own chunks: the same ones call after call, so that what it wrote last time is still in its cache.
+  struct alignas(64) Share {
+    std::atomic<int64_t> next{0};
+    int64_t end = 0;
+  };
+
+  void work(std::size_t self) {
     uint32_t seen = 0;
     for (;;) {
       watch(seen);
       seen = generation_.load();
       if (stop_.load()) return;
       active_.fetch_add(1);
-      if (open_.load()) take_chunks();
+      if (open_.load()) take_chunks(self);
       if (active_.fetch_sub(1) == 1) active_.notify_all();
     }
   }
@@ -93,25 +104,32 @@ class Pool {
     generation_.wait(seen);
   }
 
-  void take_chunks() {
-    for (;;) {
-      const int64_t i = next_.fetch_add(1, std::memory_order_relaxed);
-      if (i >= chunks_) return;
-      try {
-        (*function_)(i);
-      } catch (...) {
-        const std::lock_guard lock(error_mutex_);
-        if (!error_) error_ = std::current_exception();
-        next_.store(chunks_, std::memory_order_relaxed);
+  // The thread's own chunks first, then those that others have not come to.
+  void take_chunks(std::size_t self) {
+    for (std::size_t turn = 0; turn < shares_.size(); ++turn) {
+      Share& share = shares_[(self + turn) % shares_.size()];
+      for (;;) {
+        const int64_t i = share.next.fetch_add(1, std::memory_order_relaxed);
+        if (i >= share.end) break;
+        try {
+          (*function_)(i);
+        } catch (...) {
+          drop_the_rest(std::current_exception());
+        }
       }
     }
   }
 
+  void drop_the_rest(std::exception_ptr error) {
+    const std::lock_guard lock(error_mutex_);
+    if (!error_) error_ = std::move(error);
+    for (Share& share : shares_) share.next.store(share.end, std::memory_order_relaxed);
+  }
+
   const ChunkFunction* function_ = nullptr;
-  int64_t chunks_ = 0;
+  std::vector<Share> shares_;
   std::exception_ptr error_;
   std::mutex error_mutex_;
-  alignas(64) std::atomic<int64_t> next_{0};
   alignas(64) std::atomic<uint32_t> generation_{0};
   std::atomic<bool> open_{false};
   std::atomic<bool> stop_{false};

@@ -1,4 +1,5 @@
-// A small thread pool: dynamic chunks, rebuilt after fork, no pinning.
+// A small thread pool: every thread has its share of the chunks and then helps the others; rebuilt after fork, no
+// pinning.
 //
 // Work is cut into chunks by shape alone, never by the number of threads, so that results are the same bits for any
 // number of them. A call made while the pool is busy (another Python thread, or a chunk itself) runs on its own thread.

@@ -17,6 +17,7 @@ import numpy as np
 from hotloop import _core
 
 _ADD = _core.binary_ops["add"]
+_NUMBER = operator.attrgetter("number")
 
 
 class _State(threading.local):
@@ -54,9 +55,9 @@ class _Node:
     that sorting by it puts each op behind those it depends on.
     """
 
-    __slots__ = ("backward", "edges", "name", "need", "number", "versions")
+    __slots__ = ("backward", "edges", "gives_away", "name", "need", "number", "versions")
 
-    def __init__(self, name, inputs, output, backward):
+    def __init__(self, name, inputs, output, backward, gives_away=False):
         edges, versions = [], [(-1, output._versions, output._versions[0])]
         for i, x in enumerate(inputs):
             edge = None
@@ -70,6 +71,7 @@ class _Node:
         self.edges = edges
         self.need = tuple([edge is not None for edge in edges])
         self.backward = backward
+        self.gives_away = gives_away
         self.versions = versions
 
     def check(self):
@@ -94,7 +96,7 @@ class _Node:
         self.versions = ()
 
 
-def record(name, result, inputs, backward):
+def record(name, result, inputs, backward, gives_away=False):
     """Wraps an op's result for the tape.
 
     Args:
@@ -104,6 +106,8 @@ def record(name, result, inputs, backward):
         backward: (dy, need) -> gradients, one per input; `need[i]` says whether input i wants one, None is no gradient.
             dy must stay as it is. The tape adds into the arrays it is given, so each must be new; dy itself, or a view
             of an array that the op keeps, is copied first.
+        gives_away: the views that backward returns are of arrays that nothing but the closure holds: they are the
+            tape's once it drops the closure.
 
     Returns:
         `result` itself where no input is a Tensor, else a Tensor.
@@ -119,7 +123,7 @@ def record(name, result, inputs, backward):
     y = Tensor._wrap(result)
     if wants and _state.grad_enabled:
         y.requires_grad = True
-        y._node = _Node(name, inputs, y, backward)
+        y._node = _Node(name, inputs, y, backward, gives_away)
     return y
 
 
@@ -327,7 +331,9 @@ class Tensor:
         elif owned and gradient.dtype is self._data.dtype and gradient.flags.c_contiguous:
             self._grad = gradient
         else:
-            self._grad = np.array(gradient, dtype=self._data.dtype, order="C")
+            # From the pool: pages fresh from the system would cost more than the copy.
+            self._grad = _core.empty(self._data.shape, self._data.dtype == np.float64)
+            self._grad[...] = gradient
 
     def backward(self, gradient=None, *, retain_graph=False):
         """Adds d(self)/d(leaf) * gradient to the grad of every leaf that requires one.
@@ -369,9 +375,15 @@ def _as_float_array(value):
     return array if isinstance(value, np.generic | np.ndarray) else array.astype(np.float32)
 
 
+_ONES = {np.dtype(kind): np.ones((), kind) for kind in (np.float32, np.float64)}
+
+
 def _first_gradient(y, gradient):
     if gradient is None:
-        if y._data.size != 1:
+        array = y._data
+        if not array.ndim:
+            return _ONES[array.dtype]  # nobody writes to it: gradients that are not owned are only read
+        if array.size != 1:
             raise ValueError(f"[backward] shape {y.shape} is not a single element: pass the gradient to start from")
         return np.ones(y.shape, y.dtype)
     gradient = np.asarray(data(gradient), dtype=y.dtype)
@@ -388,7 +400,7 @@ def _recorded(root):
             if type(edge) is _Node and edge not in seen:
                 seen.add(edge)
                 stack.append(edge)
-    return sorted(seen, key=operator.attrgetter("number"), reverse=True)
+    return sorted(seen, key=_NUMBER, reverse=True) if len(seen) > 1 else (root,)
 
 
 class _Sums:
@@ -422,15 +434,15 @@ class _Sums:
         return self._sums.pop(key, None), key in self._owned
 
 
-def _pass_on(node, dy, sums):
+def _pass_on(node, dy, sums, retain_graph):
     """Runs one op backwards."""
     gradients = node.backward(dy, node.need)
+    alone = len(gradients) == 1
+    views_are_new = node.gives_away and not retain_graph
     for edge, dx in zip(node.edges, gradients, strict=True):
         if edge is not None and dx is not None:
-            new = dx is not dy and not isinstance(dx.base, np.ndarray)
-            if new and len(gradients) > 1:
-                new = sum([dx is other for other in gradients]) == 1
-            sums.add(edge, dx, new)
+            new = dx is not dy and (views_are_new or not isinstance(dx.base, np.ndarray))
+            sums.add(edge, dx, new and (alone or sum([dx is other for other in gradients]) == 1))
 
 
 def _run_backward(root, gradient, retain_graph):
@@ -442,7 +454,7 @@ def _run_backward(root, gradient, retain_graph):
     for node in order:
         dy, _ = sums.take(node)
         if dy is not None:
-            _pass_on(node, dy, sums)
+            _pass_on(node, dy, sums, retain_graph)
         if not retain_graph:
             node.free()
     # At the end, so that an op that fails leaves the gradients as they were.

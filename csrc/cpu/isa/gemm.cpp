@@ -113,19 +113,39 @@ void pack_b(int64_t k, int n, const T* b, int64_t b_row, int64_t b_col, T* panel
   }
 }
 
+/// All rows of a panel from plain rows of a; returns how many steps of k are done. A transposed vector holds more than
+/// a step of the panel: the next one overwrites the rest, so that the last steps are left to others.
+template <class T>
+HL_INLINE int64_t pack_plain_rows(int64_t k, const T* a, int64_t a_row, T* panel) {
+  constexpr int64_t lanes = kLanes<T>;
+  int64_t p = 0;
+  if constexpr (lanes >= kRows) {
+    for (; p + 2 * lanes <= k; p += lanes) {
+      Vec<T> block[lanes] = {};
+#pragma GCC unroll 16
+      for (int i = 0; i < kRows; ++i) block[i] = load(a + i * a_row + p);
+      transpose_block<T>(block);
+#pragma GCC unroll 16
+      for (int i = 0; i < lanes; ++i) store<T>(panel + (p + i) * kRows, block[i]);
+    }
+  }
+  return p;
+}
+
 template <class T>
 void pack_a(int64_t k, int m, const T* a, int64_t a_row, int64_t a_col, T* panel) {
   if (m == kRows && a_row == 1) {
     for (int64_t p = 0; p < k; ++p) __builtin_memcpy(panel + p * kRows, a + p * a_col, sizeof(T) * kRows);
     return;
   }
+  const int64_t done = m == kRows && a_col == 1 ? pack_plain_rows(k, a, a_row, panel) : 0;
   for (int i = 0; i < kRows; ++i) {
     T* to = panel + i;
     if (i >= m) {
       for (int64_t p = 0; p < k; ++p) to[p * kRows] = T{};
     } else {
       const T* from = a + i * a_row;
-      for (int64_t p = 0; p < k; ++p) to[p * kRows] = from[p * a_col];
+      for (int64_t p = done; p < k; ++p) to[p * kRows] = from[p * a_col];
     }
   }
 }

@@ -174,7 +174,7 @@ int64_t find(int64_t n, const T* x, T best) {
 
 /// Blocks small enough to be still in cache when the place of a new maximum is looked for.
 template <class T>
-int64_t argmax(int64_t n, const T* x) {
+int64_t argmax_of_run(int64_t n, const T* x) {
   constexpr int64_t block = 1024;
   T best = run<ReduceOp::max>(n < block ? n : block, x);
   int64_t at = find(n, x, best);
@@ -187,6 +187,35 @@ int64_t argmax(int64_t n, const T* x) {
     }
   }
   return at;
+}
+
+/// Rows too short for a vector: a lane is a row; lanes without one repeat the last.
+template <class T>
+void argmax_of_lines(int64_t rows, int64_t cols, const T* x, int64_t* y) {
+  constexpr int64_t lanes = kLanes<T>;
+  for (int64_t r = 0; r < rows; r += lanes) {
+    const int64_t count = rows - r < lanes ? rows - r : lanes;
+    const auto column = [&](int64_t c) __attribute__((always_inline)) {
+      Vec<T> v;
+      for (int64_t i = 0; i < lanes; ++i) v[i] = x[(r + (i < count ? i : count - 1)) * cols + c];
+      return v;
+    };
+    Vec<T> best = column(0), place{};
+    for (int64_t c = 1; c < cols; ++c) {
+      const Vec<T> next = column(c);
+      const auto stays = (next <= best) | (best != best);
+      best = stays ? best : next;
+      place = stays ? place : splat(static_cast<T>(c));
+    }
+    for (int64_t i = 0; i < count; ++i) y[r + i] = static_cast<int64_t>(place[i]);
+  }
+}
+
+template <class T>
+void argmax(int64_t rows, int64_t cols, const T* x, int64_t* y) {
+  constexpr int64_t short_row = 32;
+  if (cols <= short_row) return argmax_of_lines(rows, cols, x, y);
+  for (int64_t r = 0; r < rows; ++r) y[r] = argmax_of_run(cols, x + r * cols);
 }
 
 }  // namespace

@@ -14,8 +14,8 @@ struct ReduceMicro {
   void (*rows)(ReduceOp op, int64_t rows, int64_t n, const T* x, T* y);
   /// y (cols) = op over the rows of x (rows, cols), rows >= 1, which lie `stride` apart
   void (*columns)(ReduceOp op, int64_t rows, int64_t cols, const T* x, int64_t stride, T* y);
-  /// The first place of the maximum of x (n), n >= 1; NaN wins
-  int64_t (*argmax)(int64_t n, const T* x);
+  /// y (rows) = the column of the first maximum of each row of x (rows, cols), cols >= 1; the first NaN wins.
+  void (*argmax)(int64_t rows, int64_t cols, const T* x, int64_t* y);
 };
 
 HL_MICRO(ReduceMicro, reduce)

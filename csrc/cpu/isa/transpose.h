@@ -29,6 +29,12 @@ HL_INLINE void swap_blocks(Vec<T>* row) {
   }
 }
 
+/// Transposes kLanes vectors in place.
+template <class T>
+HL_INLINE void transpose_block(Vec<T>* row) {
+  swap_blocks<T, 1>(row);
+}
+
 /// y (rows, cols) = x (cols, rows) transposed; strides are those between rows of each.
 template <class T>
 HL_INLINE void transpose(int64_t rows, int64_t cols, const T* x, int64_t x_stride, T* y, int64_t y_stride) {
@@ -39,7 +45,7 @@ HL_INLINE void transpose(int64_t rows, int64_t cols, const T* x, int64_t x_strid
       Vec<T> block[lanes];
 #pragma GCC unroll 16
       for (int i = 0; i < lanes; ++i) block[i] = load(x + (c + i) * x_stride + r);
-      swap_blocks<T, 1>(block);
+      transpose_block<T>(block);
 #pragma GCC unroll 16
       for (int i = 0; i < lanes; ++i) store<T>(y + (r + i) * y_stride + c, block[i]);
     }

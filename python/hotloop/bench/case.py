@@ -6,6 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+import hotloop as hl
+
 SIZES = (1_000, 10_000, 100_000, 1_000_000, 10_000_000)
 
 
@@ -42,6 +44,29 @@ class Case:
 
     def __str__(self):
         return f"{self.op} {self.shape}"
+
+
+def through_tape(op, arrays, dy=None):
+    """A call that runs op forward and backward over Tensors made beforehand, as a model's are.
+
+    Args:
+        op: callable of as many Tensors as there are arrays.
+        arrays: the differentiable inputs.
+        dy: the gradient to start from, or None for a loss.
+
+    Returns:
+        Callable: () -> (result, gradient of each input).
+    """
+    leaves = [hl.Tensor(array, requires_grad=True) for array in arrays]
+
+    def call():
+        for leaf in leaves:
+            leaf.zero_grad()
+        y = op(*leaves)
+        y.backward(dy)
+        return y.numpy(), *(leaf.grad for leaf in leaves)
+
+    return call
 
 
 def shape_text(*shapes):

@@ -3,14 +3,26 @@
 import gc
 import time
 from statistics import median
+from typing import NamedTuple
 
 import numpy as np
 
 from hotloop import _core
 
 TOLERANCE = 1e-4  # float32 against float32, each with rounding errors of its own
-_SAMPLE_SECONDS = 1e-3  # a sample is as many calls as take this long
-_BLAS_REST_SECONDS = 0.04  # OpenBLAS' threads go on spinning for about 30 ms after a product
+_REST_SECONDS = 0.01
+
+
+class _Pace(NamedTuple):
+    """How long a side runs untimed before a sample, until what the other side left in the caches is gone, and timed."""
+
+    warm: float
+    sample: float
+
+
+_PACE = _Pace(2e-3, 1e-3)
+# After a rest processors and threads take milliseconds to come back to full speed.
+_PACE_AFTER_REST = _Pace(2e-2, 2e-2)
 
 
 class WrongResult(Exception):
@@ -34,19 +46,32 @@ def verify(case, pair):
         raise WrongResult(f"{case}: relative error {error:.1e} against NumPy, more than {TOLERANCE:.0e}")
 
 
-def _calls_per_sample(function):
+def _calls_per_sample(function, seconds):
     function()
     start = time.perf_counter()
     function()
     took = max(time.perf_counter() - start, 1e-7)
-    return max(1, min(10_000, int(_SAMPLE_SECONDS / took)))
+    return max(1, min(10_000, int(seconds / took)))
 
 
-def _sample(function, calls):
+def _sample(function, calls, warm):
+    end = time.perf_counter() + warm
+    function()
+    while time.perf_counter() < end:
+        function()
     start = time.perf_counter()
     for _ in range(calls):
         function()
     return (time.perf_counter() - start) / calls
+
+
+def _until_idle():
+    """Waits while threads of this process run: OpenBLAS' go on spinning for a while after a product."""
+    for _ in range(50):
+        before = time.process_time()
+        time.sleep(_REST_SECONDS)
+        if time.process_time() - before < _REST_SECONDS / 10:
+            return
 
 
 def time_pair(pair, seconds, blas):
@@ -60,7 +85,8 @@ def time_pair(pair, seconds, blas):
     Returns:
         (hotloop, numpy), seconds a call.
     """
-    ours, theirs = _calls_per_sample(pair.hotloop), _calls_per_sample(pair.numpy)
+    pace = _PACE_AFTER_REST if blas else _PACE
+    ours, theirs = _calls_per_sample(pair.hotloop, pace.sample), _calls_per_sample(pair.numpy, pace.sample)
     samples = []
     collecting = gc.isenabled()
     gc.disable()
@@ -68,8 +94,8 @@ def time_pair(pair, seconds, blas):
         end = time.perf_counter() + seconds
         while len(samples) < 5 or time.perf_counter() < end:
             if blas:
-                time.sleep(_BLAS_REST_SECONDS)
-            samples.append((_sample(pair.hotloop, ours), _sample(pair.numpy, theirs)))
+                _until_idle()
+            samples.append((_sample(pair.hotloop, ours, pace.warm), _sample(pair.numpy, theirs, pace.warm)))
     finally:
         if collecting:
             gc.enable()

@@ -120,9 +120,10 @@ def linear_relu(x, w, b):
     return np.maximum(y, 0, out=y)
 
 
-def linear_relu_gradients(x, w, b, dy):
-    dz = dy * (linear_relu(x, w, b) > 0)
-    return dz @ w.T, x.T @ dz, dz.sum(0)
+def linear_relu_and_gradients(x, w, b, dy):
+    y = linear_relu(x, w, b)
+    dz = dy * (y > 0)
+    return y, dz @ w.T, x.T @ dz, dz.sum(0)
 
 
 def _window_rows(x, kh, kw, stride):
@@ -196,8 +197,8 @@ def max_pool2d(x, window, stride):
     return y
 
 
-def max_pool2d_gradient(x, window, dy):
-    """Gradient by x where windows do not overlap; a tie goes to the first maximum."""
+def max_pool2d_and_gradient(x, window, dy):
+    """Windows that do not overlap; the gradient of a tie goes to the first maximum."""
     y = max_pool2d(x, window, window)
     dx = np.zeros_like(x)
     free = np.ones(y.shape, bool)
@@ -206,7 +207,7 @@ def max_pool2d_gradient(x, window, dy):
         hit &= free
         free ^= hit
         np.multiply(dy, hit, out=gradient)
-    return dx
+    return y, dx
 
 
 def avg_pool2d(x, window, stride):

@@ -15,18 +15,21 @@ __all__ = [
 ]
 
 
+_LOSSES = _core.pointwise_losses
+
+
 def _reduction(op, name):
     return choose(op, "reduction", name, _core.reductions)
 
 
 def _wants_gradient(*inputs):
-    return is_grad_enabled() and any(isinstance(x, Tensor) and x.requires_grad for x in inputs)
+    return any([isinstance(x, Tensor) and x.requires_grad for x in inputs]) and is_grad_enabled()
 
 
 def _times(gradient, dy):
     """gradient * dy, where dy is a number or has gradient's leading axes."""
     if dy.ndim == 0:
-        if dy == 1:
+        if dy.item() == 1:
             return gradient[...]  # a view: the tape may run again, and must not add into what this op keeps
     elif dy.ndim < gradient.ndim:
         dy = dy[..., None]
@@ -96,11 +99,13 @@ def softmax_cross_entropy(
     def backward(dy, need):
         return (_times(gradient, dy),)
 
-    return record(op, loss, (logits,), backward)
+    return record(op, loss, (logits,), backward, gives_away=True)
 
 
 def _matched(predictions, targets):
     """Targets (N,) for predictions (N, 1), or the reverse, in the predictions' shape: Keras' users pass them so."""
+    if predictions.shape == targets.shape:
+        return targets
     longer, shorter = sorted((predictions.shape, targets.shape), key=len, reverse=True)
     return targets.reshape(predictions.shape) if longer == (*shorter, 1) else targets
 
@@ -124,9 +129,8 @@ def _pointwise(op, kind, predictions, targets, sample_weight, reduction, delta=1
     target = _matched(x, given)
     weight = _per_element(data(sample_weight), x.shape)
     inputs = (predictions, targets) if target_gradient else (predictions,)
-    loss, gradient = _core.pointwise_loss(
-        op, x, target, _core.pointwise_losses[kind], number, delta, weight, _wants_gradient(*inputs)
-    )
+    wanted = _wants_gradient(*inputs)
+    loss, gradient = _core.pointwise_loss(op, x, target, _LOSSES[kind], number, delta, weight, wanted)
 
     def backward(dy, need):
         dx = _times(gradient, dy)
@@ -134,7 +138,7 @@ def _pointwise(op, kind, predictions, targets, sample_weight, reduction, delta=1
             return (dx, None)[: len(need)]
         return dx, _core.unary(dx, _core.unary_ops["negative"]).reshape(given.shape)
 
-    return record(op, loss, inputs, backward)
+    return record(op, loss, inputs, backward, gives_away=True)
 
 
 def mse_loss(predictions, targets, *, sample_weight=None, reduction="mean"):

@@ -160,6 +160,8 @@ def argmax(x, axis=None, keepdims=False):
     x_ = np.asarray(data(x))
     if axis is not None and not -x_.ndim <= axis < x_.ndim:
         raise ValueError(f"[argmax] axis {axis} is not an axis of shape {x_.shape}")
+    if x_.ndim == 2 and axis in (1, -1) and not keepdims:
+        return _core.argmax(x_)
     rows, moved, _ = _rows(x_, _axes(axis, x_.ndim))
     shape = _kept(x_.shape, axis) if keepdims else moved[:-1] if axis is not None else ()
     return _core.argmax(rows).reshape(shape)

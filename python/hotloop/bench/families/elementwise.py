@@ -4,7 +4,7 @@ import numpy as np
 
 import hotloop as hl
 from hotloop.bench import numpy_ops as np_ops
-from hotloop.bench.case import SIZES, Case, Pair, elementwise, shape_text, uniform
+from hotloop.bench.case import SIZES, Case, Pair, elementwise, shape_text, through_tape, uniform
 
 
 def _of_one(family, op, ours, theirs, low=-4.0, high=4.0):
@@ -57,14 +57,7 @@ def _activation_gradients(op, theirs):
 
     def build(rng, n):
         x, dy = 4 * uniform(rng, n), uniform(rng, n)
-
-        def ours():
-            leaf = hl.Tensor(x, requires_grad=True)
-            y = getattr(hl, op)(leaf)
-            y.backward(dy)
-            return y.numpy(), leaf.grad
-
-        return Pair(ours, lambda: theirs(x, dy))
+        return Pair(through_tape(getattr(hl, op), [x], dy), lambda: theirs(x, dy))
 
     return elementwise("activation", f"{op} + gradient", build, arrays=5)
 

@@ -4,29 +4,23 @@ import numpy as np
 
 import hotloop as hl
 from hotloop.bench import numpy_ops as np_ops
-from hotloop.bench.case import Case, Pair, shape_text, uniform
+from hotloop.bench.case import Case, Pair, shape_text, through_tape, uniform
 
 
-def _conv(op, x_shape, w_shape, ours, theirs, *, stride=1, padding=0, times=1):
-    """ours and theirs are (x, w, b, dy) -> result; times counts the products of that size, gradients included."""
+def _conv(op, x_shape, w_shape, ours, theirs, *, stride=1, padding=0, gradients=False):
+    """ours and theirs are (x, w, b, dy) -> result; with gradients ours is (x, w) -> y, and runs through the tape."""
     n, h, w = x_shape[:3]
     kh, kw, per_group, f = w_shape
     out = (n, (h + 2 * padding - kh) // stride + 1, (w + 2 * padding - kw) // stride + 1, f)
-    flops = 2.0 * np.prod(out) * kh * kw * per_group * times
+    flops = 2.0 * np.prod(out) * kh * kw * per_group * (3 if gradients else 1)
 
     def build(rng):
-        arguments = uniform(rng, *x_shape), uniform(rng, *w_shape), uniform(rng, f), uniform(rng, *out)
-        return Pair(lambda: ours(*arguments), lambda: theirs(*arguments))
+        arguments = x, w, _, dy = [uniform(rng, *shape) for shape in (x_shape, w_shape, (f,), out)]
+        call = through_tape(ours, [x, w], dy) if gradients else lambda: ours(*arguments)
+        return Pair(call, lambda: theirs(*arguments))
 
     elements = int(max(np.prod(x_shape), np.prod(out)))
     return Case("conv", op, shape_text(x_shape, w_shape), elements, flops, "flop", build)
-
-
-def _conv2d_and_gradients(x, w, b, dy):
-    leaves = hl.Tensor(x, requires_grad=True), hl.Tensor(w, requires_grad=True)
-    y = hl.conv2d(*leaves)
-    y.backward(dy)
-    return y.numpy(), *(leaf.grad for leaf in leaves)
 
 
 def convolutions():
@@ -67,9 +61,9 @@ def convolutions():
         yield _conv(
             "conv2d + gradients",
             *shape,
-            _conv2d_and_gradients,
+            hl.conv2d,
             lambda x, w, b, dy: np_ops.conv2d_and_gradients(x, w, dy),
-            times=3,
+            gradients=True,
         )
     for shape in (shapes[1], shapes[3], ((128, 28, 28, 1), (3, 3, 1, 32))):
         yield _conv(
@@ -94,23 +88,23 @@ def _pool(op, shape, ours, theirs, written):
     return Case("pool", op, shape_text(shape), size, 4.0 * size * (1 + written), "byte", build)
 
 
-def _max_pool_gradient(x):
-    leaf = hl.Tensor(x, requires_grad=True)
-    y = hl.max_pool2d(leaf, 2)
-    y.backward(np.ones(y.shape, np.float32))
-    return leaf.grad
+def _pool_with_gradient(shape):
+    n, h, w, c = shape
 
+    def build(rng):
+        x, dy = uniform(rng, *shape), uniform(rng, n, h // 2, w // 2, c)
+        ours = through_tape(lambda leaf: hl.max_pool2d(leaf, 2), [x], dy)
+        return Pair(ours, lambda: np_ops.max_pool2d_and_gradient(x, 2, dy))
 
-def _np_max_pool_gradient(x):
-    n, h, w, c = x.shape
-    return np_ops.max_pool2d_gradient(x, 2, np.ones((n, h // 2, w // 2, c), np.float32))
+    size = int(np.prod(shape))
+    return Case("pool", "max_pool2d 2 + gradient", shape_text(shape), size, 4.0 * size * 2.5, "byte", build)
 
 
 def pools():
     for shape in IMAGES:
         yield _pool("max_pool2d 2", shape, lambda x: hl.max_pool2d(x, 2), lambda x: np_ops.max_pool2d(x, 2, 2), 0.25)
     for shape in IMAGES:
-        yield _pool("max_pool2d 2 + gradient", shape, _max_pool_gradient, _np_max_pool_gradient, 1.5)
+        yield _pool_with_gradient(shape)
     for shape in IMAGES:
         yield _pool(
             "max_pool2d 3, stride 2",

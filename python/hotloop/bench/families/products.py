@@ -4,7 +4,7 @@ import numpy as np
 
 import hotloop as hl
 from hotloop.bench import numpy_ops as np_ops
-from hotloop.bench.case import Case, Pair, shape_text, uniform
+from hotloop.bench.case import Case, Pair, shape_text, through_tape, uniform
 
 
 def _matmul(a, b):
@@ -36,13 +36,8 @@ def _linear(rows, inputs, outputs, backward=False):
         if not backward:
             return Pair(lambda: hl.linear(x, w, b, activation="relu"), lambda: np_ops.linear_relu(x, w, b))
         dy = uniform(rng, rows, outputs)
-
-        def train():
-            leaves = [hl.Tensor(array, requires_grad=True) for array in (x, w, b)]
-            hl.linear(*leaves, activation="relu").backward(dy)
-            return tuple(leaf.grad for leaf in leaves)
-
-        return Pair(train, lambda: np_ops.linear_relu_gradients(x, w, b, dy))
+        ours = through_tape(lambda *leaves: hl.linear(*leaves, activation="relu"), [x, w, b], dy)
+        return Pair(ours, lambda: np_ops.linear_relu_and_gradients(x, w, b, dy))
 
     elements = max(rows * inputs, inputs * outputs, rows * outputs)
     return Case("matmul", op, shape_text((rows, inputs), (inputs, outputs)), elements, flops, "flop", build)

@@ -5,15 +5,7 @@ import numpy as np
 import hotloop as hl
 from hotloop.bench import numpy_ops as np_ops
 from hotloop.bench import numpy_optim
-from hotloop.bench.case import SIZES, Case, Pair, elementwise, rows_of, shape_text, uniform
-
-
-def _with_gradient(loss, x, *arguments):
-    """(loss, gradient by x) through the tape."""
-    leaf = hl.Tensor(x, requires_grad=True)
-    value = loss(leaf, *arguments)
-    value.backward()
-    return value.numpy(), leaf.grad
+from hotloop.bench.case import SIZES, Case, Pair, elementwise, rows_of, shape_text, through_tape, uniform
 
 
 def _cross_entropy(n, gradient):
@@ -25,7 +17,7 @@ def _cross_entropy(n, gradient):
         if not gradient:
             return Pair(lambda: hl.softmax_cross_entropy(logits, labels), lambda: np_ops.cross_entropy(logits, labels))
         return Pair(
-            lambda: _with_gradient(hl.softmax_cross_entropy, logits, labels),
+            through_tape(lambda x: hl.softmax_cross_entropy(x, labels), [logits]),
             lambda: np_ops.cross_entropy_and_gradient(logits, labels),
         )
 
@@ -47,7 +39,7 @@ def losses():
 
         def build(rng, n, ours=ours, theirs=theirs):
             x, target = 4 * uniform(rng, n), rng.random(n, dtype=np.float32)
-            return Pair(lambda: _with_gradient(ours, x, target), lambda: theirs(x, target))
+            return Pair(through_tape(lambda leaf: ours(leaf, target), [x]), lambda: theirs(x, target))
 
         yield from elementwise("loss", f"{op} + gradient", build, arrays=3)
 
