@@ -127,10 +127,21 @@ struct Taps {
   int64_t first, last;
 };
 
+// Strides and dilations are integers, or whatever divides integers as they would.
+
 /// The taps that lie in [0, size), where tap i of `count` lies at begin + i * step.
-HL_FORMULA Taps taps_inside(int64_t begin, int64_t step, int64_t count, int64_t size) {
+template <class Step>
+HL_FORMULA Taps taps_inside(int64_t begin, Step step, int64_t count, int64_t size) {
   const int64_t fit = begin < size ? (size - begin + step - 1) / step : 0;
   return {begin < 0 ? (step - 1 - begin) / step : 0, fit < count ? fit : count};
+}
+
+/// The windows of one axis, of `count`, that reach over an element, where window i covers `span` elements from
+/// i * stride - pad on.
+template <class Step>
+HL_FORMULA Taps covering(int64_t element, int64_t count, Step stride, int64_t pad, int64_t span) {
+  const int64_t before = element + pad - span, last = (element + pad) / stride + 1;
+  return {before < 0 ? 0 : before / stride + 1, last < count ? last : count};
 }
 
 /// Elements of one axis that average pooling divides by: of the window at `begin`, those in [0, size), or with
@@ -139,6 +150,12 @@ HL_FORMULA int64_t averaged(int64_t begin, int64_t window, int64_t size, int64_t
   const int64_t limit = include_pad ? size + pad_after : size;
   const int64_t end = begin + window < limit ? begin + window : limit;
   return end - (begin < 0 && !include_pad ? 0 : begin);
+}
+
+/// The share of each of `count` averaged elements; 0 where there is none.
+template <class T>
+HL_FORMULA T one_over(int64_t count) {
+  return count > 0 ? T{1} / static_cast<T>(count) : T{};
 }
 
 // ---- elementwise -------------------------------------------------------------------------------------------------
@@ -205,6 +222,18 @@ HL_FORMULA V binary_op(V a, V b) {
   if constexpr (op == BinaryOp::maximum) return (a > b) | (a != a) ? a : b;
   if constexpr (op == BinaryOp::minimum) return (a < b) | (a != a) ? a : b;
 }
+
+/// x ** exponent for whole exponents >= 0
+template <class V>
+HL_FORMULA V whole_power(V x, int exponent) {
+  V product = constant<V>(1);
+  for (int bits = exponent; bits > 0; bits /= 2, x *= x) {
+    if (bits % 2 == 1) product *= x;
+  }
+  return product;
+}
+/// The whole exponents up to which whole_power is the way.
+inline constexpr int kWholePowers = 8;
 
 /// a op b for scalars
 template <CompareOp op, class T>

@@ -12,14 +12,6 @@ namespace {
 constexpr int64_t kGrain = 16 * 1024;  // elements
 constexpr int64_t kTile = 64;          // rows and columns of a transpose that share the first cache
 
-/// The axis that x walks contiguously, where that is not the last one; else -1.
-int contiguous_axis(const Walk& walk) {
-  for (int axis = walk.rank - 2; axis >= 0; --axis) {
-    if (walk.stride[0][axis] == 1 && walk.size[axis] > 1) return axis;
-  }
-  return -1;
-}
-
 /// Transposes of (axis, last axis), one for every position in the other axes.
 template <class T>
 void transposes(const Walk& walk, int axis, const T* x, T* y) {
@@ -55,7 +47,7 @@ void transposes(const Walk& walk, int axis, const T* x, T* y) {
 template <class T>
 Status copy_strided(const StridedShape& s, const T* x, T* y) {
   const Walk walk(s);
-  const int axis = walk.step(0) == 0 || walk.step(0) == 1 ? -1 : contiguous_axis(walk);
+  const int axis = walk.transposed_axis();
   const int64_t total = walk.total();
   if (total > 0 && axis >= 0) {
     transposes(walk, axis, x, y);

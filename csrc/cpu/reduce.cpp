@@ -1,10 +1,10 @@
 // Reductions, one run of reduced axes at a time from the last to the first: x is (outer, length, inner) and loses its
 // middle. A long middle is cut into at most 16 parts whose results are reduced again in a fixed order.
+#include "axes.h"
 #include "backend.h"
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <memory>
 
 #include "cpu/isa/elementwise.h"
@@ -70,40 +70,6 @@ void reduce_axis(ReduceOp op, const AxisShape& s, const T* x, T* y) {
   });
   if (s.inner == 1) return reduce_runs<T>(op, s.outer, used, partial, y);
   reduce_columns<T>(op, {s.outer, used, s.inner}, partial, y);
-}
-
-/// Axes of size 1 dropped, neighbours of one kind merged; `reduced[i]` says of which.
-struct Runs {
-  int rank = 0;
-  int64_t size[kMaxRank];
-  bool reduced[kMaxRank];
-
-  explicit Runs(const ReduceShape& s) {
-    for (int axis = 0; axis < s.rank; ++axis) {
-      const bool vanishes = (s.reduced >> axis & 1) != 0;
-      if (s.size[axis] == 1) continue;
-      if (rank > 0 && reduced[rank - 1] == vanishes) {
-        size[rank - 1] *= s.size[axis];
-      } else {
-        size[rank] = s.size[axis];
-        reduced[rank++] = vanishes;
-      }
-    }
-  }
-
-  int64_t product(int begin, int end, bool kept_only) const {
-    int64_t n = 1;
-    for (int i = begin; i < end; ++i) n *= kept_only && reduced[i] ? 1 : size[i];
-    return n;
-  }
-};
-
-/// What a reduction over nothing gives.
-template <class T>
-T identity(ReduceOp op) {
-  constexpr T infinity = std::numeric_limits<T>::infinity();
-  if (op == ReduceOp::mean) return std::numeric_limits<T>::quiet_NaN();
-  return op == ReduceOp::max ? -infinity : op == ReduceOp::min ? infinity : T(0);
 }
 
 }  // namespace

@@ -5,56 +5,6 @@
 
 namespace hotloop::cpu {
 
-Walk::Walk(int rank_in, const int64_t* size_in, const int64_t* first, const int64_t* second) {
-  for (int axis = 0; axis < rank_in; ++axis) {
-    const int64_t n = size_in[axis];
-    if (n == 1) continue;
-    const int last = rank - 1;
-    if (rank > 0 && stride[0][last] == n * first[axis] && stride[1][last] == n * second[axis]) {
-      size[last] *= n;
-      stride[0][last] = first[axis];
-      stride[1][last] = second[axis];
-      continue;
-    }
-    size[rank] = n;
-    stride[0][rank] = first[axis];
-    stride[1][rank] = second[axis];
-    ++rank;
-  }
-  if (rank == 0) {
-    size[0] = stride[0][0] = stride[1][0] = 1;
-    rank = 1;
-  }
-}
-
-int64_t Walk::total() const {
-  int64_t n = 1;
-  for (int axis = 0; axis < rank; ++axis) n *= size[axis];
-  return n;
-}
-
-bool Walk::contiguous(int operand) const {
-  int64_t wanted = 1;
-  for (int axis = rank - 1; axis >= 0; --axis) {
-    if (stride[operand][axis] != wanted) return false;
-    wanted *= size[axis];
-  }
-  return true;
-}
-
-bool Walk::repeats(int operand) const {
-  return std::all_of(stride[operand], stride[operand] + rank - 1, [](int64_t s) { return s == 0; });
-}
-
-int64_t Walk::row_offset(int operand, int64_t row) const {
-  int64_t offset = 0;
-  for (int axis = rank - 2; axis > 0; --axis) {
-    offset += row % size[axis] * stride[operand][axis];
-    row /= size[axis];
-  }
-  return rank > 1 ? offset + row * stride[operand][0] : offset;
-}
-
 namespace {
 
 template <class T>

@@ -8,6 +8,7 @@
 #include <type_traits>
 
 #include "shapes.h"
+#include "step_rates.h"
 
 #define HL_FORMULA __host__ __device__ inline
 
@@ -40,6 +41,8 @@ HL_FORMULA float logistic_(float x, float factor) {
 #  pragma nv_diag_suppress 20011, 20012, 20013, 20014, 20015
 #endif
 #include "formulas.h"
+#include "formulas_loss.h"
+#include "formulas_optim.h"
 #ifdef __NVCC__
 #  pragma nv_diagnostic pop
 #endif

@@ -27,11 +27,6 @@ Status avg_pool2d(const Pool2dShape&, const float*, float*) { return kPending; }
 Status avg_pool2d_grad(const Pool2dShape&, const float*, float*) { return kPending; }
 Status softmax(const AxisShape&, bool, const float*, float*) { return kPending; }
 Status softmax_grad(const AxisShape&, bool, const float*, const float*, float*) { return kPending; }
-Status unary(UnaryOp, int64_t, const float*, float*) { return kPending; }
-Status binary(BinaryOp, const BroadcastShape&, const float*, const float*, float*) { return kPending; }
-Status compare(CompareOp, const BroadcastShape&, const float*, const float*, uint8_t*) { return kPending; }
-Status copy_strided(const StridedShape&, const float*, float*) { return kPending; }
-Status accumulate(int64_t, const float*, float*) { return kPending; }
 Status reduce(ReduceOp, const ReduceShape&, const float*, float*) { return kPending; }
 Status argmax(int64_t, int64_t, const float*, int64_t*) { return kPending; }
 Status softmax_cross_entropy(const CrossEntropySpec&, const float*, const int64_t*, const float*, const float*,

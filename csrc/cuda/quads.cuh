@@ -1,23 +1,49 @@
-// Four neighbouring floats at a time: what elementwise kernels read and write, so that memory is used whole.
+// Four neighbours at a time: what elementwise kernels read and write, so that memory is used whole.
 #pragma once
 
 #include "cuda/common.cuh"
 
 namespace hotloop::cuda {
 
-struct Quad {
-  float v[4];
+/// `count` neighbouring elements.
+template <class E, int count>
+struct Pack {
+  E v[count];
+};
+using Quad = Pack<float, 4>;
+
+namespace quads {
+
+template <class E>
+struct Word;
+template <>
+struct Word<float> {
+  using Type = float4;
+};
+template <>
+struct Word<int32_t> {
+  using Type = int4;
+};
+template <>
+struct Word<uint8_t> {
+  using Type = uchar4;
 };
 
-__device__ inline bool quad_aligned(const float* p) { return (reinterpret_cast<uintptr_t>(p) & 15) == 0; }
+}  // namespace quads
+
+template <class E>
+__device__ bool quad_aligned(const E* p) {
+  return reinterpret_cast<uintptr_t>(p) % (4 * sizeof(E)) == 0;
+}
 
 /// p[0 .. 3], or what there is of it where left < 4, with zeros behind.
-__device__ inline Quad load_quad(const float* p, int64_t left) {
+template <class E>
+__device__ Pack<E, 4> load_quad(const E* p, int64_t left) {
   if (left >= 4 && quad_aligned(p)) {
-    const float4 q = *reinterpret_cast<const float4*>(p);
+    const auto q = *reinterpret_cast<const typename quads::Word<E>::Type*>(p);
     return {{q.x, q.y, q.z, q.w}};
   }
-  Quad q = {};
+  Pack<E, 4> q = {};
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
     if (i < left) q.v[i] = p[i];
@@ -25,14 +51,33 @@ __device__ inline Quad load_quad(const float* p, int64_t left) {
   return q;
 }
 
-__device__ inline void store_quad(float* p, const Quad& q, int64_t left) {
+template <class E>
+__device__ void store_quad(E* p, const Pack<E, 4>& q, int64_t left) {
   if (left >= 4 && quad_aligned(p)) {
-    *reinterpret_cast<float4*>(p) = make_float4(q.v[0], q.v[1], q.v[2], q.v[3]);
+    *reinterpret_cast<typename quads::Word<E>::Type*>(p) = {q.v[0], q.v[1], q.v[2], q.v[3]};
     return;
   }
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
     if (i < left) p[i] = q.v[i];
+  }
+}
+
+/// The same for one element or four, all of which are there.
+template <int count, class E>
+__device__ Pack<E, count> load_pack(const E* p) {
+  if constexpr (count == 4) {
+    return load_quad(p, 4);
+  } else {
+    return {{*p}};
+  }
+}
+template <int count, class E>
+__device__ void store_pack(E* p, const Pack<E, count>& pack) {
+  if constexpr (count == 4) {
+    store_quad(p, pack, 4);
+  } else {
+    *p = pack.v[0];
   }
 }
 

@@ -41,16 +41,10 @@ bool simple_power(int64_t n, const T* x, T exponent, T* y) {
     unary(UnaryOp::reciprocal, n, x, y);
     return true;
   }
-  if (!(exponent >= 0 && exponent <= 8)) return false;
+  if (!(exponent >= 0 && exponent <= kWholePowers)) return false;
   const int whole = static_cast<int>(exponent);
   if (static_cast<T>(whole) != exponent) return false;
-  for_vectors<T>(n, [&](int64_t i, auto width) {
-    Vec<T> square = load_width(x + i, width), product = constant<Vec<T>>(1);
-    for (int bits = whole; bits > 0; bits /= 2, square *= square) {
-      if (bits % 2 == 1) product *= square;
-    }
-    store_width(y + i, product, width);
-  });
+  map_vectors<T>(n, y, [&](int64_t i, auto width) { return whole_power(load_width(x + i, width), whole); });
   return true;
 }
 

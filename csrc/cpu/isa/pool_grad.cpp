@@ -26,12 +26,6 @@ class Covering {
   int64_t first_ = 0, last_ = 0;
 };
 
-// The same for one element, without the walk.
-HL_INLINE Taps covering(int64_t element, int64_t count, int64_t stride, int64_t pad, int64_t span) {
-  const int64_t before = element + pad - span, last = (element + pad) / stride + 1;
-  return {before < 0 ? 0 : before / stride + 1, last < count ? last : count};
-}
-
 // f(channel, vectors) over c >= lanes channels; the last one moves back where it would not be full.
 template <class T, class F>
 HL_INLINE void for_channels(int64_t c, F&& f) {
@@ -83,11 +77,6 @@ void max_grad_image(const Pool2dShape& s, const T* dy, const int32_t* indices, T
       if (at >= 0) dx[at * c + channel] += dy[o * c + channel];
     }
   }
-}
-
-template <class T>
-HL_INLINE T one_over(int64_t count) {
-  return count > 0 ? T{1} / static_cast<T>(count) : T{};
 }
 
 template <class T>

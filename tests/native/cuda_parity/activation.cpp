@@ -9,21 +9,12 @@ constexpr ActivationSpec kSpecs[] = {
 #undef HL_SPEC
 };
 
-// Numbers of every size, both zeros, infinities and NaN.
-void fill_with_extremes(Floats& x) {
-  x.fill(-4.0f, 4.0f);
-  const float special[] = {0.0f,    -0.0f, INFINITY, -INFINITY, NAN,   1e-40f,
-                           -1e-40f, 88.0f, -88.0f,   -100.0f,   1e30f, -1e30f};
-  for (std::size_t i = 0; i < std::size(special) && i < x.host.size(); ++i) x.host[i] = special[i];
-  x.upload();
-}
-
 const Row forward("activation", [] {
   for (const ActivationSpec& spec : kSpecs) {
     for (const int64_t n : {0, 3, 1029}) {
       for (const int64_t offset : {0, 1}) {
         Floats x(n, offset), y(n);
-        fill_with_extremes(x);
+        x.fill_with_extremes();
         require(cpu().activation(spec, n, here(x), here(y)));
         require(cuda().activation(spec, n, there(x), there(y)));
         compare("activation " + std::to_string(static_cast<int>(spec.kind)), y, 5e-6, 1e-43);
@@ -36,7 +27,7 @@ const Row backward("activation_grad", [] {
   for (const ActivationSpec& spec : kSpecs) {
     const int64_t n = 1029;
     Floats saved(n), dy(n), dx(n);
-    fill_with_extremes(saved);
+    saved.fill_with_extremes();
     dy.fill();
     require(cpu().activation_grad(spec, n, here(saved), here(dy), here(dx)));
     require(cuda().activation_grad(spec, n, there(saved), there(dy), there(dx)));

@@ -43,6 +43,15 @@ Floats& Floats::fill(float low, float high) {
   return *this;
 }
 
+Floats& Floats::fill_with_extremes() {
+  fill(-4.0f, 4.0f);
+  const float special[] = {0.0f,    -0.0f, INFINITY, -INFINITY, NAN,   1e-40f,
+                           -1e-40f, 88.0f, -88.0f,   -100.0f,   1e30f, -1e30f};
+  for (std::size_t i = 0; i < std::size(special) && i < host.size(); ++i) host[i] = special[i];
+  upload();
+  return *this;
+}
+
 void fail(const std::string& text) {
   ++failures;
   std::printf("FAILED %s\n", text.c_str());

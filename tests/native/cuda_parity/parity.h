@@ -62,6 +62,8 @@ struct Floats : Twin<float> {
   using Twin::Twin;
   /// Fills it with numbers between low and high.
   Floats& fill(float low = -1.0f, float high = 1.0f);
+  /// The same between -4 and 4, with numbers of every size, both zeros, infinities and NaN in front.
+  Floats& fill_with_extremes();
 };
 
 /// The device's side of an argument.
