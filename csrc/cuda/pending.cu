@@ -21,10 +21,6 @@ Status conv2d_max_pool2d_input_grad(const ConvPoolShape&, const float*, const ui
 Status conv2d_max_pool2d_weight_grad(const ConvPoolShape&, const float*, const float*, const uint8_t*, float*) {
   return kPending;
 }
-Status max_pool2d(const Pool2dShape&, const float*, float*, int32_t*) { return kPending; }
-Status max_pool2d_grad(const Pool2dShape&, const float*, const int32_t*, float*) { return kPending; }
-Status avg_pool2d(const Pool2dShape&, const float*, float*) { return kPending; }
-Status avg_pool2d_grad(const Pool2dShape&, const float*, float*) { return kPending; }
 Status softmax(const AxisShape&, bool, const float*, float*) { return kPending; }
 Status softmax_grad(const AxisShape&, bool, const float*, const float*, float*) { return kPending; }
 Status reduce(ReduceOp, const ReduceShape&, const float*, float*) { return kPending; }

@@ -36,13 +36,29 @@ __device__ bool quad_aligned(const E* p) {
   return reinterpret_cast<uintptr_t>(p) % (4 * sizeof(E)) == 0;
 }
 
+/// One element, or four that are aligned.
+template <int count, class E>
+__device__ Pack<E, count> load_pack(const E* p) {
+  if constexpr (count == 4) {
+    const auto q = *reinterpret_cast<const typename quads::Word<E>::Type*>(p);
+    return {{q.x, q.y, q.z, q.w}};
+  } else {
+    return {{*p}};
+  }
+}
+template <class E, int count>
+__device__ void store_pack(E* p, const Pack<E, count>& pack) {
+  if constexpr (count == 4) {
+    *reinterpret_cast<typename quads::Word<E>::Type*>(p) = {pack.v[0], pack.v[1], pack.v[2], pack.v[3]};
+  } else {
+    *p = pack.v[0];
+  }
+}
+
 /// p[0 .. 3], or what there is of it where left < 4, with zeros behind.
 template <class E>
 __device__ Pack<E, 4> load_quad(const E* p, int64_t left) {
-  if (left >= 4 && quad_aligned(p)) {
-    const auto q = *reinterpret_cast<const typename quads::Word<E>::Type*>(p);
-    return {{q.x, q.y, q.z, q.w}};
-  }
+  if (left >= 4 && quad_aligned(p)) return load_pack<4>(p);
   Pack<E, 4> q = {};
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
@@ -53,31 +69,10 @@ __device__ Pack<E, 4> load_quad(const E* p, int64_t left) {
 
 template <class E>
 __device__ void store_quad(E* p, const Pack<E, 4>& q, int64_t left) {
-  if (left >= 4 && quad_aligned(p)) {
-    *reinterpret_cast<typename quads::Word<E>::Type*>(p) = {q.v[0], q.v[1], q.v[2], q.v[3]};
-    return;
-  }
+  if (left >= 4 && quad_aligned(p)) return store_pack(p, q);
 #pragma unroll
   for (int i = 0; i < 4; ++i) {
     if (i < left) p[i] = q.v[i];
-  }
-}
-
-/// The same for one element or four, all of which are there.
-template <int count, class E>
-__device__ Pack<E, count> load_pack(const E* p) {
-  if constexpr (count == 4) {
-    return load_quad(p, 4);
-  } else {
-    return {{*p}};
-  }
-}
-template <int count, class E>
-__device__ void store_pack(E* p, const Pack<E, count>& pack) {
-  if constexpr (count == 4) {
-    store_quad(p, pack, 4);
-  } else {
-    *p = pack.v[0];
   }
 }
 
