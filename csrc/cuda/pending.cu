@@ -21,8 +21,6 @@ Status conv2d_max_pool2d_input_grad(const ConvPoolShape&, const float*, const ui
 Status conv2d_max_pool2d_weight_grad(const ConvPoolShape&, const float*, const float*, const uint8_t*, float*) {
   return kPending;
 }
-Status reduce(ReduceOp, const ReduceShape&, const float*, float*) { return kPending; }
-Status argmax(int64_t, int64_t, const float*, int64_t*) { return kPending; }
 Status softmax_cross_entropy(const CrossEntropySpec&, const float*, const int64_t*, const float*, const float*,
                              const float*, float*, float*) {
   return kPending;
