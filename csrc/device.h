@@ -19,9 +19,10 @@ inline constexpr std::string_view kOutOfDeviceMemory = "out of device memory";
 
 /// What products are computed in; storage is float32 throughout, sums are float32.
 enum class Precision : int {
-  float32,   // float32's own accuracy
+  float32,   // true float32
   tf32,      // operands rounded to 10 bits of mantissa
   bfloat16,  // operands rounded to 7 bits of mantissa
+  tf32x3,    // float32's accuracy from three tf32 products; infinite operands give NaN
 };
 
 struct DeviceInfo {

@@ -32,8 +32,10 @@
 #define __host__
 #define __constant__ static const
 #define __forceinline__ inline __attribute__((always_inline))
+#define __grid_constant__
 #define __launch_bounds__(...)
 #define __restrict__ __restrict
+#define __align__(bytes) alignas(bytes)
 
 // ---- types --------------------------------------------------------------------------------------------------------
 

@@ -1,0 +1,97 @@
+// matmul: operands as they lie, normal or transposed, in batches that may be broadcast.
+#include "cuda/gemm.cuh"
+#include "cuda/matmul_skinny.cuh"
+
+namespace hotloop::cuda {
+namespace {
+
+// Neighbouring batch axes that both operands walk as one are one.
+struct BatchAxes {
+  int rank = 0;
+  int64_t size[kMaxRank], a[kMaxRank], b[kMaxRank];
+  int64_t count = 1;
+};
+
+BatchAxes batch_axes(const MatmulShape& s) {
+  BatchAxes axes;
+  for (int i = 0; i < s.batch_rank; ++i) {
+    axes.count *= s.batch[i];
+    if (s.batch[i] == 1) continue;
+    const int last = axes.rank - 1;
+    if (last >= 0 && axes.a[last] == s.a_batch[i] * s.batch[i] && axes.b[last] == s.b_batch[i] * s.batch[i]) {
+      axes.size[last] *= s.batch[i];
+      axes.a[last] = s.a_batch[i];
+      axes.b[last] = s.b_batch[i];
+    } else {
+      axes.size[axes.rank] = s.batch[i];
+      axes.a[axes.rank] = s.a_batch[i];
+      axes.b[axes.rank++] = s.b_batch[i];
+    }
+  }
+  return axes;
+}
+
+Matrix operand(const float* data, int64_t index_stride, int64_t depth_stride, const BatchAxes& axes,
+               const int64_t* batch_stride) {
+  Matrix matrix{data, static_cast<int>(index_stride), static_cast<int>(depth_stride), axes.rank, {}, {}};
+  for (int i = 0; i < axes.rank; ++i) {
+    matrix.batch_size[i] = static_cast<int>(axes.size[i]);
+    matrix.batch_stride[i] = batch_stride[i];
+  }
+  return matrix;
+}
+
+// Whether all chunks of four along memory lie on 16 bytes and hold four elements.
+bool in_chunks(const Matrix& matrix, bool deep, int64_t count, int64_t depth) {
+  const int64_t along = deep ? matrix.depth_stride : matrix.index_stride;
+  const int64_t across = deep ? matrix.index_stride : matrix.depth_stride;
+  bool whole = along == 1 && across % 4 == 0 && (deep ? depth : count) % 4 == 0 &&
+               reinterpret_cast<uintptr_t>(matrix.data) % 16 == 0;
+  for (int i = 0; i < matrix.batch_rank; ++i) whole = whole && matrix.batch_stride[i] % 4 == 0;
+  return whole;
+}
+
+template <bool kDeepA, bool kDeepB>
+Status run_layout(const Matrix& a, const Matrix& b, const Rows& out, const Finish& finish, int m, int n, int depth,
+                  int batches) {
+  const bool aligned = in_chunks(a, kDeepA, m, depth) && in_chunks(b, kDeepB, n, depth);
+  if constexpr (!kDeepA && kDeepB) {
+    // Both transposed: rare, and not worth kernels of its own.
+    return run_product<SimtSmall, kDeepA, kDeepB, false>("matmul", a, b, out, finish, m, n, depth, batches);
+  } else {
+    return run_precise<kDeepA, kDeepB>("matmul", aligned, a, b, out, finish, m, n, depth, batches);
+  }
+}
+
+}  // namespace
+
+Status matmul(const MatmulShape& s, const float* a, const float* b, const float* bias, float* c) {
+  const BatchAxes axes = batch_axes(s);
+  if (s.m * s.n * axes.count == 0) return kOk;
+  constexpr int64_t most = 0x7FFFFFFF;
+  for (const int64_t size : {s.m, s.n, s.k + kSlab * kMostSplits, axes.count, s.a_row, s.a_col, s.b_row, s.b_col}) {
+    if (size > most || size < -most) return "an axis or a stride is beyond 2^31 - 1 elements";
+  }
+  const Matrix left = operand(a, s.a_row, s.a_col, axes, axes.a), right = operand(b, s.b_col, s.b_row, axes, axes.b);
+  const Rows out = {c, s.n, s.m * s.n};
+  const bool relu = s.activation.kind == Activation::relu;
+  const Finish finish = {bias, false, relu};
+  const int m = static_cast<int>(s.m), n = static_cast<int>(s.n), depth = static_cast<int>(s.k);
+  const int batches = static_cast<int>(axes.count);
+  const bool deep_a = s.a_col == 1, deep_b = s.b_col != 1;
+  Status status = kOk;
+  if (is_skinny(left, right, m, n)) {
+    status = skinny_product(left, right, out, finish, m, n, depth, batches);
+  } else if (deep_a) {
+    status = deep_b ? run_layout<true, true>(left, right, out, finish, m, n, depth, batches)
+                    : run_layout<true, false>(left, right, out, finish, m, n, depth, batches);
+  } else {
+    status = deep_b ? run_layout<false, true>(left, right, out, finish, m, n, depth, batches)
+                    : run_layout<false, false>(left, right, out, finish, m, n, depth, batches);
+  }
+  HL_TRY(status);
+  if (relu || s.activation.kind == Activation::none) return kOk;
+  return activation(s.activation, s.m * s.n * axes.count, c, c);
+}
+
+}  // namespace hotloop::cuda
