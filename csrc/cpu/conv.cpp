@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "backend.h"
+#include "cpu/conv_depthwise.h"
 #include "cpu/gemm.h"
 #include "cpu/patches.h"
 #include "runtime/memory.h"
@@ -40,6 +41,10 @@ template <class T>
 Status conv2d(const Conv2dShape& s, const T* x, const T* w, const T* bias, T* y) {
   const int64_t pixels = s.n * s.oh * s.ow;
   if (pixels == 0 || s.f == 0) return kOk;
+  if (is_depthwise(s)) {
+    depthwise_conv2d(s, x, w, bias, y);
+    return kOk;
+  }
   if (is_pointwise(s)) {
     gemm<T>(pixels, s.f, s.c, {x, s.c, 1}, {w, s.f, 1}, bias, s.activation, y);
     return kOk;

@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "backend.h"
+#include "cpu/conv_depthwise.h"
 #include "cpu/gemm.h"
 #include "cpu/patches.h"
 #include "runtime/memory.h"
@@ -94,6 +95,10 @@ void weight_grad_tile(const Conv2dShape& s, const PatchPlan& plan, int64_t group
 template <class T>
 Status conv2d_input_grad(const Conv2dShape& s, const T* dy, const T* w, T* dx) {
   if (s.n * s.h * s.w * s.c == 0) return kOk;
+  if (is_depthwise(s) && s.stride_h == 1 && s.stride_w == 1) {
+    depthwise_input_grad(s, dy, w, dx);
+    return kOk;
+  }
   for (int64_t group = 0; group < s.groups; ++group) {
     for (int64_t phase_row = 0; phase_row < s.stride_h; ++phase_row) {
       for (int64_t phase_col = 0; phase_col < s.stride_w; ++phase_col) {
@@ -111,6 +116,10 @@ Status conv2d_weight_grad(const Conv2dShape& s, const T* x, const T* dy, T* dw) 
   if (size == 0) return kOk;
   if (pixels == 0) {
     std::fill_n(dw, size, T{});
+    return kOk;
+  }
+  if (is_depthwise(s)) {
+    depthwise_weight_grad(s, x, dy, dw);
     return kOk;
   }
   const int64_t tile = tile_pixels(output_patches(s, 0));

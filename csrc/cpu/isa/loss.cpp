@@ -23,27 +23,40 @@ double cross_entropy(const CrossEntropyRun<T>& run) {
   return rows_loss(run, Shares<T, false, false>{nullptr, nullptr, keep, spread});
 }
 
+/// One vector of losses; its slopes go to dx where that is wanted.
+template <PointwiseLoss kind, class T, class Width>
+HL_INLINE Vec<T> pointwise_at(const PointwiseLossRun<T>& run, int64_t i, Width width, Vec<T> delta, Vec<T> scale) {
+  Vec<T> loss, slope;
+  pointwise_loss<kind>(load_width(run.x + i, width), load_width(run.target + i, width), delta, loss, slope);
+  if (run.sample_weight != nullptr) {
+    const Vec<T> weight = load_width(run.sample_weight + i, width);
+    loss *= weight;
+    slope *= weight;
+  }
+  if (run.loss != nullptr) store_width(run.loss + i, loss, width);
+  if (run.dx != nullptr) store_width(run.dx + i, slope * scale, width);
+  return loss;
+}
+
+// By value: stores to dx could otherwise change what the run says, which would then be read again for every vector.
 template <class T, PointwiseLoss kind>
-double pointwise_run(const PointwiseLossRun<T>& run) {
+double pointwise_run(const PointwiseLossRun<T> run) {
+  constexpr std::integral_constant<int64_t, kLanes<T>> full;
   const Vec<T> delta = splat(static_cast<T>(run.delta)), scale = splat(static_cast<T>(run.scale));
   double total = 0;
-  for (int64_t begin = 0; begin < run.n; begin += kSumBlock) {
-    const int64_t n = run.n - begin < kSumBlock ? run.n - begin : kSumBlock;
-    Vec<T> sum{};
-    for_vectors<T>(n, [&](int64_t at, auto width) {
-      const int64_t i = begin + at;
-      Vec<T> loss, slope;
-      pointwise_loss<kind>(load_width(run.x + i, width), load_width(run.target + i, width), delta, loss, slope);
-      if (run.sample_weight != nullptr) {
-        const Vec<T> weight = load_width(run.sample_weight + i, width);
-        loss *= weight;
-        slope *= weight;
-      }
-      if (run.loss != nullptr) store_width(run.loss + i, loss, width);
-      if (run.dx != nullptr) store_width(run.dx + i, slope * scale, width);
-      sum += fill_rest<T>(loss, width, T{0});
-    });
-    total += horizontal_sum<T>(sum);
+  for (int64_t i = 0; i < run.n;) {
+    const int64_t end = run.n - i < kSumBlock ? run.n : i + kSumBlock;
+    Vec<T> first{}, second{};
+    for (; i + 2 * full <= end; i += 2 * full) {
+      first += pointwise_at<kind>(run, i, full, delta, scale);
+      second += pointwise_at<kind>(run, i + full, full, delta, scale);
+    }
+    for (; i + full <= end; i += full) first += pointwise_at<kind>(run, i, full, delta, scale);
+    if (i < end) {
+      first += fill_rest<T>(pointwise_at<kind>(run, i, end - i, delta, scale), end - i, T{0});
+      i = end;
+    }
+    total += horizontal_sum<T>(first + second);
   }
   return total;
 }

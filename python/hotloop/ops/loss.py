@@ -23,7 +23,7 @@ def _reduction(op, name):
 
 
 def _wants_gradient(*inputs):
-    return any([isinstance(x, Tensor) and x.requires_grad for x in inputs]) and is_grad_enabled()
+    return is_grad_enabled() and any(isinstance(x, Tensor) and x.requires_grad for x in inputs)
 
 
 def _times(gradient, dy):
@@ -128,6 +128,8 @@ def _pointwise(op, kind, predictions, targets, sample_weight, reduction, delta=1
     x, given = np.asarray(data(predictions)), np.asarray(data(targets))
     target = _matched(x, given)
     weight = _per_element(data(sample_weight), x.shape)
+    if not (isinstance(predictions, Tensor) or isinstance(targets, Tensor)):
+        return _core.pointwise_loss(op, x, target, _LOSSES[kind], number, delta, weight, False)[0]
     inputs = (predictions, targets) if target_gradient else (predictions,)
     wanted = _wants_gradient(*inputs)
     loss, gradient = _core.pointwise_loss(op, x, target, _LOSSES[kind], number, delta, weight, wanted)
