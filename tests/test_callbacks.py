@@ -176,6 +176,31 @@ def test_reduce_on_plateau():
         C.ReduceLROnPlateau(factor=1.0)
 
 
+@pytest.mark.parametrize(
+    ("make", "error", "words"),
+    [
+        (lambda: C.LearningRateScheduler(0.1), TypeError, r"\[LearningRateScheduler\] schedule must be a function"),
+        (lambda: C.ReduceLROnPlateau(factor="a"), TypeError, "factor must be a number, got 'a'"),
+        (lambda: C.ReduceLROnPlateau(min_lr=float("nan")), ValueError, r"min_lr must be in \[0, inf\), got nan"),
+        (lambda: C.ReduceLROnPlateau(patience=-1), ValueError, "patience must be at least 0, got -1"),
+        (lambda: C.EarlyStopping(patience="a"), TypeError, r"\[EarlyStopping\] patience must be an integer"),
+        (lambda: C.EarlyStopping(monitor=3), TypeError, r"\[EarlyStopping\] monitor must be a name in the logs, got 3"),
+        (lambda: C.EarlyStopping(min_delta="a"), TypeError, r"\[EarlyStopping\] min_delta must be a number"),
+    ],
+)
+def test_bad_arguments_are_named(make, error, words):
+    with pytest.raises(error, match=words):
+        make()
+
+
+@pytest.mark.parametrize("rate", ["a", None, float("nan"), -1.0])
+def test_a_scheduled_rate_is_checked(rate):
+    trained = model()
+    with pytest.raises((TypeError, ValueError), match=r"^\[(LearningRateScheduler|SGD)\] "):
+        trained.fit(X, X, verbose=0, callbacks=[C.LearningRateScheduler(lambda e, lr: rate)])
+    assert trained.optimizer.step_count == 0
+
+
 def test_csv_logger(tmp_path):
     path = tmp_path / "log.csv"
     trained = model()

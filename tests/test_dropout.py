@@ -149,18 +149,18 @@ def test_made_tensors():
 
 @pytest.mark.parametrize("rate", [-0.1, 1.5, np.nan, np.inf])
 def test_rate_out_of_range(rate):
-    with pytest.raises(ValueError, match=r"^\[dropout\] rate must lie in \[0, 1\]: got"):
+    with pytest.raises(ValueError, match=r"^\[dropout\] rate must be in \[0, 1\], got"):
         hl.dropout(np.ones(3), rate)
 
 
 def test_errors():
-    with pytest.raises(TypeError, match=r"^\[dropout\] rate must be a number: got '0.5'$"):
+    with pytest.raises(TypeError, match=r"^\[dropout\] rate must be a number, got '0.5'$"):
         hl.dropout(np.ones(3), "0.5")
-    with pytest.raises(ValueError, match=r"^\[dropout\] seed must lie in \[0, 2\*\*64\): got -1$"):
+    with pytest.raises(ValueError, match=r"^\[dropout\] seed must be at least 0, got -1$"):
         hl.dropout(np.ones(3), 0.5, seed=-1)
-    with pytest.raises(TypeError, match=r"^\[dropout\] seed must be an integer or None: got 1.5$"):
+    with pytest.raises(TypeError, match=r"^\[dropout\] seed must be an integer, got 1.5$"):
         hl.dropout(np.ones(3), 0.5, seed=1.5)
-    with pytest.raises(ValueError, match=r"^\[set_seed\] seed must be at least 0: got -1$"):
+    with pytest.raises(ValueError, match=r"^\[set_seed\] seed must be at least 0, got -1$"):
         hl.set_seed(-1)
-    with pytest.raises(TypeError, match=r"^\[set_seed\] seed must be an integer: got 'a'$"):
+    with pytest.raises(TypeError, match=r"^\[set_seed\] seed must be an integer, got 'a'$"):
         hl.set_seed("a")

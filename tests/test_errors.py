@@ -11,9 +11,11 @@ MATRIX = np.ones((4, 3), np.float32)
 LABELS = np.zeros(4, np.int64)
 TALL = np.empty((2**31, 0), np.float32)
 
+NAN = float("nan")
 STRINGS = np.array(["a", "b"])
 OBJECTS = np.array([object(), None])
 COMPLEX = np.array([1j])
+RAGGED = [[1], [2, 3]]
 
 
 def conv(x=IMAGES, w=FILTERS, b=None, **options):
@@ -50,8 +52,25 @@ ROWS = {
     "matmul of nothing": (lambda: hl.matmul(MATRIX, None), TypeError, "[matmul] b must be an array, got None"),
     "linear without weights": (lambda: hl.linear(MATRIX, None), TypeError, "[linear] w must be an array, got None"),
     "softmax of nothing": (lambda: hl.softmax(None), TypeError, "[softmax] x must be an array, got None"),
-    "conv2d of nothing": (conv(None), ValueError, "[conv2d] x () has 0 dimensions"),
-    "conv2d without weights": (conv(w=None), ValueError, "[conv2d] weight () has 0 dimensions"),
+    "conv2d of nothing": (conv(None), TypeError, "[conv2d] x must be an array, got None"),
+    "conv2d without weights": (conv(w=None), TypeError, "[conv2d] weight must be an array, got None"),
+    "relu of long doubles": (lambda: hl.relu(np.ones(2, np.longdouble)), TypeError, "[relu] x has dtype float128"),
+    "dropout of nothing": (lambda: hl.dropout(None, 0.5), TypeError, "[dropout] x must be an array, got None"),
+    "max_pool2d of nothing": (pool("max_pool2d", None), TypeError, "[max_pool2d] x must be an array, got None"),
+    "argmax of nothing at all": (lambda: hl.argmax(None), TypeError, "[argmax] x must be an array, got None"),
+    "rescale of strings": (lambda: hl.rescale(STRINGS, 2.0), TypeError, "[rescale] x has dtype <U1"),
+    "conv2d of a ragged list": (conv(RAGGED), TypeError, "[conv2d] x must be an array, got a list whose items differ"),
+    "conv2d with ragged weights": (conv(w=RAGGED), TypeError, "[conv2d] weight must be an array, got a list"),
+    "avg_pool2d of a ragged list": (pool("avg_pool2d", RAGGED), TypeError, "[avg_pool2d] x must be an array"),
+    "cross-entropy of a ragged list": (cross_entropy(RAGGED), TypeError, "[softmax_cross_entropy] logits must be"),
+    "labels in a ragged list": (cross_entropy(labels=RAGGED), TypeError, "[softmax_cross_entropy] labels must be"),
+    "mse of a ragged list": (lambda: hl.mse_loss(RAGGED, MATRIX), TypeError, "[mse_loss] predictions must be"),
+    "mae of ragged targets": (lambda: hl.mae_loss(MATRIX, RAGGED), TypeError, "[mae_loss] targets must be"),
+    "where by a ragged list": (lambda: hl.where(RAGGED, 1, 2), TypeError, "[where] condition must be an array"),
+    "Tensor of a ragged list": (lambda: hl.Tensor(RAGGED), TypeError, "[Tensor] data must be an array"),
+    "tensor of another dtype": (lambda: hl.tensor([1], dtype="flaot32"), TypeError, "[tensor] dtype", "'flaot32'"),
+    "astype": (lambda: hl.zeros(2).astype("flaot32"), TypeError, "[astype]", "'flaot32'"),
+    "concatenate of None": (lambda: hl.concatenate(None), TypeError, "[concatenate] arrays must be a sequence"),
     "relu of a ragged list": (lambda: hl.relu([[1], [2, 3]]), TypeError, "[relu] x must be an array, got list"),
     # matmul, linear
     "matmul sizes": (
@@ -98,6 +117,8 @@ ROWS = {
     "conv2d padding name": (conv(padding="smae"), ValueError, "unknown padding 'smae'; did you mean 'same'?"),
     "conv2d padding kind": (conv(padding=(1, 2, 3)), TypeError, "[conv2d] padding wants", "(1, 2, 3)"),
     "conv2d groups": (conv(groups=3), ValueError, "[conv2d] groups 3 must divide 4 input channels and 5 filters"),
+    "conv2d groups name": (conv(groups="all"), TypeError, "[conv2d] groups must be an integer, got 'all'"),
+    "conv2d empty window": (conv(w=FILTERS[:0]), ValueError, "[conv2d] window must be at least 1, got (0, 3)"),
     "conv2d groups 0": (conv(groups=0), ValueError, "[conv2d] groups", "0"),
     "conv2d activation": (conv(activation="gleu"), ValueError, "did you mean 'gelu'?"),
     "conv2d data_format": (conv(data_format="NHCW"), ValueError, "[conv2d] unknown data_format 'NHCW'", "'NCHW'"),
@@ -114,6 +135,15 @@ ROWS = {
     "max_pool2d padding": (pool("max_pool2d", padding=2), ValueError, "[max_pool2d] padding", "(2, 2)"),
     "avg_pool2d padding": (pool("avg_pool2d", padding=((0, 3), 0)), (TypeError, ValueError), "[avg_pool2d] padding"),
     "avg_pool2d window": (pool("avg_pool2d", window=(7, 1)), ValueError, "[avg_pool2d] window (7, 1)", "(6, 7)"),
+    "global_avg_pool2d read-only out": (
+        lambda: hl.global_avg_pool2d(IMAGES, out=np.broadcast_to(np.float32(0), (2, 4))),
+        ValueError,
+        "[global_avg_pool2d] out is read-only",
+    ),
+    "leaky_relu slope name": (lambda: hl.leaky_relu(MATRIX, "a"), TypeError, "[leaky_relu] slope must be a number"),
+    "elu alpha None": (lambda: hl.elu(MATRIX, None), TypeError, "[elu] alpha must be a number, got None"),
+    "rescale scale": (lambda: hl.rescale(MATRIX, "a"), TypeError, "[rescale] scale must be a number, got 'a'"),
+    "rescale offset": (lambda: hl.rescale(np.zeros(2, np.uint8), 1, None), TypeError, "[rescale] offset must be"),
     "global_avg_pool2d rank": (lambda: hl.global_avg_pool2d(MATRIX), ValueError, "[global_avg_pool2d]", "(4, 3)"),
     # softmax, reductions, arithmetic
     "softmax axis": (lambda: hl.softmax(MATRIX, axis=2), ValueError, "[softmax]", "2", "(4, 3)"),
@@ -122,7 +152,23 @@ ROWS = {
     "sum axis": (lambda: hl.sum(MATRIX, axis=2), ValueError, "[sum]", "2", "(4, 3)"),
     "sum axis twice": (lambda: hl.sum(MATRIX, axis=(0, -2)), ValueError, "[sum]"),
     "max of nothing": (lambda: hl.max(np.ones((0, 3))), ValueError, "[max]", "(0, 3)"),
-    "argmax of nothing": (lambda: hl.argmax(np.ones((0, 3)), axis=0), ValueError, "[argmax]"),
+    "max of nothing, for nothing": (lambda: hl.max(np.ones((0, 0)), axis=1), ValueError, "[max] shape (0, 0)"),
+    "argmax of nothing": (lambda: hl.argmax(np.ones((0, 3)), axis=0), ValueError, "[argmax] shape (0, 3)"),
+    "argmax of nothing, for nothing": (lambda: hl.argmax(np.ones((0, 0)), axis=1), ValueError, "[argmax] shape (0, 0)"),
+    "argmax axis": (lambda: hl.argmax(MATRIX, axis=2), ValueError, "[argmax] axis 2 is not an axis of shape (4, 3)"),
+    "argmax axis float": (lambda: hl.argmax(MATRIX, axis=1.5), TypeError, "[argmax] axis must be an integer, got 1.5"),
+    "concatenate axis": (lambda: hl.concatenate([MATRIX], "a"), TypeError, "[concatenate] axis must be an integer"),
+    "stack axis": (lambda: hl.stack([MATRIX], 3), ValueError, "[stack] axis 3 is not an axis of shape (1, 4, 3)"),
+    "reshape to floats": (lambda: hl.reshape(MATRIX, (2.0, 6.0)), TypeError, "[reshape] shape must be", "(2.0, 6.0)"),
+    "transpose by a name": (lambda: hl.transpose(MATRIX, "ab"), TypeError, "[transpose] axes must be", "'ab'"),
+    "flatten": (lambda: hl.zeros(2, 3).flatten(2), ValueError, "[flatten] start_dim 2 is not an axis of shape (2, 3)"),
+    "squeeze": (lambda: hl.zeros(2, 3).squeeze(0), ValueError, "[squeeze] axis 0 of shape (2, 3) has not size 1"),
+    "unsqueeze": (lambda: hl.zeros(2, 3).unsqueeze(3), ValueError, "[unsqueeze] axis 3"),
+    "backward from words": (
+        lambda: hl.ones(2, requires_grad=True).backward("ab"),
+        TypeError,
+        "[backward] gradient has dtype <U2",
+    ),
     "add shapes": (lambda: hl.add(MATRIX, np.ones(4)), ValueError, "[add]", "(4, 3)", "(4,)"),
     "where condition": (lambda: hl.where(MATRIX, 1, 2), TypeError, "[where] condition has dtype float32"),
     "reshape": (lambda: hl.reshape(MATRIX, (5, -1)), ValueError, "[reshape]", "(4, 3)", "(5, -1)"),
@@ -152,6 +198,11 @@ ROWS = {
     "probabilities of another shape": (cross_entropy(labels=MATRIX[:, :2]), (TypeError, ValueError), "(4, 2)"),
     "class weight": (cross_entropy(class_weight=np.ones(4)), ValueError, "class_weight", "(4,)", "3"),
     "sample weight": (cross_entropy(sample_weight=np.ones(3)), ValueError, "sample_weight", "(3,)"),
+    "label smoothing name": (cross_entropy(label_smoothing="a"), TypeError, "label_smoothing must be a number"),
+    "label smoothing NaN": (cross_entropy(label_smoothing=NAN), ValueError, "label_smoothing must be in [0, 1]"),
+    "ignore_index": (cross_entropy(ignore_index=1.5), TypeError, "ignore_index must be an integer, got 1.5"),
+    "huber delta NaN": (lambda: hl.huber_loss(MATRIX, MATRIX, delta=NAN), ValueError, "[huber_loss] delta", "nan"),
+    "huber delta name": (lambda: hl.huber_loss(MATRIX, MATRIX, delta="a"), TypeError, "[huber_loss] delta must be"),
     "label smoothing": (cross_entropy(label_smoothing=1.5), ValueError, "label_smoothing", "1.5"),
     "reduction": (cross_entropy(reduction="maen"), ValueError, "unknown reduction 'maen'; did you mean 'mean'?"),
     "logits of one number": (cross_entropy(np.float32(1), LABELS[0]), ValueError, "[softmax_cross_entropy]"),
@@ -170,6 +221,9 @@ ROWS = {
     "dropout rate name": (lambda: hl.dropout(MATRIX, "half"), TypeError, "[dropout]", "half"),
     "dropout seed": (lambda: hl.dropout(MATRIX, 0.5, seed=-1), ValueError, "[dropout]", "-1"),
     # sizes that overflow
+    "zeros overflow": (lambda: hl.zeros(2**40, 2**40), ValueError, "[zeros]", "more elements than memory can address"),
+    "randn negative": (lambda: hl.randn(-1), ValueError, "[randn] size must be at least 0, got -1"),
+    "ones by a name": (lambda: hl.ones("a"), TypeError, "[ones] size must be an integer, got 'a'"),
     "matmul overflow": (lambda: hl.matmul(TALL, TALL.T), ValueError, "[matmul]", "(2147483648, 2147483648)"),
 }
 

@@ -166,7 +166,7 @@ def test_to_categorical():
     assert hl.keras.utils.to_categorical([[1], [0]], 4).shape == (2, 4)
     assert hl.keras.utils.to_categorical(np.zeros((2, 3), np.uint8), 2).shape == (2, 3, 2)
     assert hl.keras.utils.to_categorical([], 3).shape == (0, 3)
-    with pytest.raises(ValueError, match=r"x\[1\] is 3, wants 0 .. 2"):
+    with pytest.raises(ValueError, match=r"row 1 of y is 3, wants 0 .. 2"):
         hl.keras.utils.to_categorical([0, 3], 3)
 
 

@@ -381,7 +381,10 @@ def test_dtypes_meet_as_they_do_elsewhere():
     [
         (lambda: hl.mse_loss(np.zeros((4, 2)), np.zeros(4)), r"\[mse_loss\].*\(4, 2\).*\(4,\)"),
         (lambda: hl.mae_loss(np.zeros((4, 1)), np.zeros((1, 4))), r"\[mae_loss\].*\(4, 1\).*\(1, 4\)"),
-        (lambda: hl.huber_loss(np.zeros(4), np.zeros(4), delta=0), r"\[huber_loss\] delta must be positive, got 0"),
+        (
+            lambda: hl.huber_loss(np.zeros(4), np.zeros(4), delta=0),
+            r"\[huber_loss\] delta must be in \(0, inf\], got 0",
+        ),
         (lambda: hl.huber_loss(np.zeros(4), np.zeros(4), delta=math.nan), r"\[huber_loss\] delta"),
         (lambda: hl.mse_loss(np.zeros((4, 2)), np.zeros((4, 2)), sample_weight=np.ones(3)), r"sample_weight \(3,\)"),
         (lambda: hl.mse_loss(np.zeros(4), np.zeros(4), reduction="all"), "unknown reduction 'all'"),

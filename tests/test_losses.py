@@ -5,6 +5,7 @@ import pytest
 
 import hotloop as hl
 from hotloop import losses
+from hotloop.labels import class_ids
 
 RNG = np.random.default_rng(0)
 LOGITS = RNG.standard_normal((6, 4))
@@ -182,11 +183,38 @@ def test_wrong_targets_are_named():
     with pytest.raises(ValueError, match="use categorical_crossentropy"):
         losses.SparseCategoricalCrossentropy(from_logits=True)(ONE_HOT, tensor(LOGITS))
     with pytest.raises(ValueError, match=r"row 1 of y is 0\.5, wants class numbers"):
-        losses.class_ids("f", np.array([1.0, 0.5]))
+        class_ids("f", np.array([1.0, 0.5]))
     with pytest.raises(ValueError, match="row 0 of y is nan"):
-        losses.class_ids("f", np.array([np.nan, 0.5]))
+        class_ids("f", np.array([np.nan, 0.5]))
     with pytest.raises(TypeError, match="y has dtype <U1"):
-        losses.class_ids("f", np.array(["a"]))
+        class_ids("f", np.array(["a"]))
+
+
+def test_lists_and_integers_are_taken():
+    assert losses.MeanSquaredError()([0.5, 2.0], [0, 1]) == 0.625  # the predictions' dtype does not round the targets
+    near(losses.SparseCategoricalCrossentropy()([0, 2], [[0.5, 0.25, 0.25], [0, 0.5, 0.5]]), np.log(2))
+    near(losses.CategoricalCrossentropy()([[0, 1]], [[0.5, 0.5]]), np.log(2))
+    near(losses.BinaryCrossentropy()([0, 1], [0.5, 0.5]), np.log(2))
+    near(hl.keras.losses.mae([1.0, 2.0], [0, 1]), [1, 1])
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "words"),
+    [
+        (lambda: losses.MeanSquaredError()(None, LOGITS), TypeError, r"\[mean_squared_error\] y_true must be an array"),
+        (lambda: losses.MeanSquaredError()(LOGITS, ["a"]), TypeError, r"\[mean_squared_error\] y_pred has dtype <U1"),
+        (lambda: losses.SparseCategoricalCrossentropy()(None, LOGITS), TypeError, "y_true must be an array, got None"),
+        (lambda: losses.SparseCategoricalCrossentropy()(LABELS + 1, LOGITS), ValueError, "row 1 is 4"),
+        (lambda: losses.Huber(0.0), ValueError, r"\[huber_loss\] delta must be in \(0, inf\], got 0.0"),
+        (lambda: losses.Huber("a"), TypeError, r"\[huber_loss\] delta must be a number"),
+        (lambda: losses.CategoricalCrossentropy(label_smoothing="a"), TypeError, "label_smoothing must be a number"),
+        (lambda: losses.SparseCategoricalCrossentropy(ignore_class=0.5), TypeError, "ignore_class must be an integer"),
+        (lambda: losses.MeanSquaredError(reduction=""), ValueError, "unknown reduction ''"),
+    ],
+)
+def test_bad_arguments_are_named(call, error, words):
+    with pytest.raises(error, match=words):
+        call()
 
 
 def test_configs():

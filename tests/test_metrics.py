@@ -83,3 +83,31 @@ def test_get():
         metrics.get("acuracy")
     with pytest.raises(TypeError, match="a metric is a name"):
         metrics.get(1)
+
+
+@pytest.mark.parametrize(
+    ("metric", "y_true", "y_pred", "error", "words"),
+    [
+        (metrics.Accuracy(), LABELS[:2], SCORES, ValueError, r"\[accuracy\] shapes differ: y_true is \(2,\), y_pred"),
+        (metrics.Accuracy(), np.array(["a"] * 4), SCORES, TypeError, r"\[accuracy\] y_true has dtype <U1"),
+        (metrics.Accuracy(), None, SCORES, TypeError, r"\[accuracy\] y_true must be an array, got None"),
+        (metrics.Accuracy(), LABELS, np.zeros((4, 0)), ValueError, r"\[sparse_categorical_accuracy\] there are no"),
+        (metrics.SparseCategoricalAccuracy(), np.eye(4, 3), SCORES, ValueError, r"y_true is \(4, 3\), y_pred \(4, 3\)"),
+        (metrics.CategoricalAccuracy(), np.eye(4), SCORES, ValueError, r"y_true is \(4, 4\), y_pred \(4, 3\)"),
+        (metrics.BinaryAccuracy(), SCORES[:, :2], SCORES, ValueError, r"\[binary_accuracy\] shapes differ"),
+        (metrics.MeanSquaredError(), SCORES.T, SCORES, ValueError, r"\[mean_squared_error\] shapes differ"),
+        (metrics.MeanAbsoluteError(), np.zeros((4, 1)), SCORES, ValueError, r"y_true is \(4, 1\), y_pred \(4, 3\)"),
+        (metrics.SparseTopKCategoricalAccuracy(2), LABELS + 1, SCORES, ValueError, "row 1 of y is 3, wants 0 .. 2"),
+        (metrics.SparseTopKCategoricalAccuracy(2), LABELS + 0.5, SCORES, ValueError, "wants class numbers"),
+    ],
+)
+def test_what_does_not_fit_is_named(metric, y_true, y_pred, error, words):
+    with pytest.raises(error, match=words):
+        metric(y_true, y_pred)
+
+
+def test_arguments():
+    with pytest.raises(TypeError, match=r"\[sparse_top_k_categorical_accuracy\] k must be an integer, got 'a'"):
+        metrics.SparseTopKCategoricalAccuracy("a")
+    with pytest.raises(TypeError, match=r"\[binary_accuracy\] threshold must be a number"):
+        metrics.BinaryAccuracy(threshold=None)

@@ -206,6 +206,25 @@ def test_losses():
         nn.CrossEntropyLoss()(normal(2, 3, 4), np.zeros((2, 4), int))
 
 
+@pytest.mark.parametrize(
+    ("make", "error", "words"),
+    [
+        (lambda: nn.Linear("a", 3), TypeError, r"\[Linear\] in_features must be an integer, got 'a'"),
+        (lambda: nn.Linear(-1, 3), ValueError, r"\[Linear\] in_features must be at least 0, got -1"),
+        (lambda: nn.Conv2d(None, 3, 3), TypeError, r"\[Conv2d\] in_channels must be an integer"),
+        (lambda: nn.Conv2d(4, 4, 3, groups=0), ValueError, r"\[Conv2d\] groups must be at least 1, got 0"),
+        (lambda: nn.LeakyReLU("a"), TypeError, "negative_slope must be a number"),
+        (lambda: nn.Dropout(None), TypeError, "rate must be a number"),
+        (lambda: nn.CrossEntropyLoss()(normal(2, 3), [[0], [1, 2]]), TypeError, "target must be an array"),
+        (lambda: nn.CrossEntropyLoss()(normal(2, 3), [0, 3]), ValueError, "row 1 is 3"),
+        (lambda: nn.MSELoss(reduction="avg")(normal(2), normal(2)), ValueError, "unknown reduction 'avg'"),
+    ],
+)
+def test_bad_arguments_are_named(make, error, words):
+    with pytest.raises(error, match=words):
+        make()
+
+
 def test_making_tensors():
     a = normal(3)
     shared, copied = hl.from_numpy(a), hl.tensor(a)

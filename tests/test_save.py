@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import hotloop as hl
+from hotloop.io import load_arrays, save_arrays
 
 L = hl.layers
 X = np.random.default_rng(0).standard_normal((40, 6, 6, 1)).astype(np.float32)
@@ -181,6 +182,45 @@ def test_damaged_files_are_refused(tmp_path):
         hl.load_model(path)
     with pytest.raises(FileNotFoundError):
         hl.load_model(tmp_path / "none")
+
+
+def lost(key):
+    return lambda metadata: metadata.pop(key)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lost("model"),
+        lost("compiled"),
+        lambda metadata: metadata.update(model=[]),
+        lambda metadata: metadata["model"].update(config={}),
+        lambda metadata: metadata["model"]["config"].update(layers=3),
+        lambda metadata: metadata["model"]["config"]["layers"][0].update(config={"units": "many"}),
+        lambda metadata: metadata["model"]["config"].update(input_shape=["a"]),
+        lambda metadata: metadata["compiled"].update(loss=7),
+        lambda metadata: metadata["compiled"].update(optimizer=7),
+        lambda metadata: metadata["optimizer"].update(updates="x"),
+    ],
+)
+def test_a_sound_file_that_describes_no_model(tmp_path, damage):
+    path = tmp_path / "m"
+    fitted(model()).save(path)
+    arrays, metadata = load_arrays(path)
+    damage(metadata)
+    save_arrays(path, arrays, metadata)
+    with pytest.raises(ValueError, match=r"^\[load_model\] .* can't be made into a model: "):
+        hl.load_model(path)
+
+
+def test_a_state_that_lacks_an_array(tmp_path):
+    path = tmp_path / "m"
+    fitted(model()).save(path)
+    arrays, metadata = load_arrays(path)
+    arrays.pop("optimizer/0.m")
+    save_arrays(path, arrays, metadata)
+    with pytest.raises(ValueError, match=r"\[Adam\] the state lacks 0.m"):
+        hl.load_model(path)
 
 
 def test_saving_again_replaces_the_file(tmp_path):

@@ -35,22 +35,26 @@ def test_configs_make_the_schedule_again(schedule, wanted):
 
 
 @pytest.mark.parametrize(
-    ("call", "words"),
+    ("call", "error", "words"),
     [
-        (lambda: schedules.cosine(math.nan, 10), r"\[cosine\] initial must be a finite number >= 0, got nan"),
-        (lambda: schedules.cosine(-0.1, 10), r"\[cosine\] initial"),
-        (lambda: schedules.cosine(0.1, 0), r"\[cosine\] steps must be a whole number >= 1, got 0"),
-        (lambda: schedules.linear_decay(0.1, 2.5), r"\[linear_decay\] steps"),
-        (lambda: schedules.step_decay(0.1, 0.5, 0), r"\[step_decay\] every"),
-        (lambda: schedules.exponential_decay(0.1, math.inf, 1), r"\[exponential_decay\] rate"),
-        (lambda: schedules.constant("x"), r"\[constant\] value"),
-        (lambda: schedules.linear_warmup("x", 3), r"\[linear_warmup\] schedule"),
-        (lambda: schedules.linear_warmup(0.1, -1), r"\[linear_warmup\] steps"),
-        (lambda: schedules.from_config({"name": "cosin"}), "unknown schedule 'cosin'; did you mean 'cosine'"),
+        (lambda: schedules.cosine(math.nan, 10), ValueError, r"\[cosine\] initial must be in \[0, inf\), got nan"),
+        (lambda: schedules.cosine(-0.1, 10), ValueError, r"\[cosine\] initial"),
+        (lambda: schedules.cosine(0.1, 0), ValueError, r"\[cosine\] steps must be at least 1, got 0"),
+        (lambda: schedules.linear_decay(0.1, 2.5), TypeError, r"\[linear_decay\] steps must be an integer, got 2.5"),
+        (lambda: schedules.step_decay(0.1, 0.5, 0), ValueError, r"\[step_decay\] every"),
+        (lambda: schedules.exponential_decay(0.1, math.inf, 1), ValueError, r"\[exponential_decay\] rate"),
+        (lambda: schedules.constant("x"), TypeError, r"\[constant\] value must be a number, got 'x'"),
+        (lambda: schedules.linear_warmup("x", 3), TypeError, r"\[linear_warmup\] schedule"),
+        (lambda: schedules.linear_warmup(0.1, -1), ValueError, r"\[linear_warmup\] steps"),
+        (
+            lambda: schedules.from_config({"name": "cosin"}),
+            ValueError,
+            "unknown schedule 'cosin'; did you mean 'cosine'",
+        ),
     ],
 )
-def test_refuses(call, words):
-    with pytest.raises(ValueError, match=words):
+def test_refuses(call, error, words):
+    with pytest.raises(error, match=words):
         call()
 
 

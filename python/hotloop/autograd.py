@@ -14,7 +14,7 @@ from contextlib import ContextDecorator
 
 import numpy as np
 
-from hotloop import _core
+from hotloop import _core, checks
 
 _ADD = _core.binary_ops["add"]
 _NUMBER = operator.attrgetter("number")
@@ -197,11 +197,9 @@ class Tensor:
         self._versions[0] += 1
 
     def _copy_in(self, what, target, value):
-        value = np.asarray(value)
+        value = checks.real_array(what, "value", value)
         if value.shape != self._data.shape:
             raise ValueError(f"[{what}] shape differs: tensor {self._data.shape}, value {value.shape}")
-        if value.dtype.kind not in "fiub":
-            raise TypeError(f"[{what}] dtype {value.dtype} is not supported; wants real numbers")
         target[...] = value
 
     @property
@@ -363,9 +361,7 @@ def _restore(array, requires_grad, name):
 
 
 def _as_float_array(value):
-    array = np.asarray(value)
-    if array.dtype.kind not in "fiub":
-        raise TypeError(f"[Tensor] dtype {array.dtype} is not supported; wants real numbers")
+    array = checks.real_array("Tensor", "data", value)
     if array.dtype not in (np.float32, np.float64) or not array.dtype.isnative:
         wide = array.dtype.kind == "f" and array.dtype.itemsize == 8
         return array.astype(np.float64 if wide else np.float32)
@@ -386,7 +382,7 @@ def _first_gradient(y, gradient):
         if array.size != 1:
             raise ValueError(f"[backward] shape {y.shape} is not a single element: pass the gradient to start from")
         return np.ones(y.shape, y.dtype)
-    gradient = np.asarray(data(gradient), dtype=y.dtype)
+    gradient = checks.real_array("backward", "gradient", data(gradient)).astype(y.dtype, copy=False)
     if gradient.shape != y.shape:
         raise ValueError(f"[backward] gradient has shape {gradient.shape}, this Tensor {y.shape}")
     return gradient

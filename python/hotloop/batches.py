@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from hotloop import checks
 from hotloop.autograd import data
 from hotloop.layers.base import as_input
 from hotloop.ops import take
@@ -72,8 +73,11 @@ class Samples:
             class_weight: dict of class number to weight; classes that are not in it weigh 1.
 
         Raises:
+            TypeError: class_weight is not a dict of numbers.
             ValueError: the targets are not class numbers or one-hot rows.
         """
+        if not isinstance(class_weight, dict):
+            raise TypeError(f"[{self.where}] class_weight must be a dict of class to weight, got {class_weight!r}")
         if self.y.ndim == 2 and self.y.shape[1] > 1:
             classes = self.y.argmax(axis=1)
         elif self.y.size == len(self):
@@ -82,7 +86,7 @@ class Samples:
             raise ValueError(f"[{self.where}] class_weight wants one class for each row: y is {self.y.shape}")
         weight = np.ones(len(self), np.float32)
         for number, factor in class_weight.items():
-            weight[classes == number] = factor
+            weight[classes == number] = checks.number(self.where, f"class_weight[{number!r}]", factor)
         self.weight = weight if self.weight is None else self.weight * weight
 
     def batch(self, rows):

@@ -2,6 +2,21 @@
 
 import os
 
+from hotloop import _core, checks
+
+
+def set_num_threads(n):
+    """Sets how many threads the kernels run on; by default what affinity, cgroup quota and HOTLOOP_NUM_THREADS say.
+
+    Args:
+        n: integer, at least 1.
+
+    Raises:
+        TypeError: n is not an integer.
+        ValueError: n is out of range.
+    """
+    _core.set_num_threads(checks.integer("set_num_threads", "n", n))
+
 
 def _cpu_name():
     try:
@@ -32,7 +47,6 @@ def describe():
     import numpy as np
 
     import hotloop
-    from hotloop import _core
 
     tiers = ", ".join(_core.isa_tiers())
     forced = " (forced by HOTLOOP_ISA)" if os.environ.get("HOTLOOP_ISA") else ""

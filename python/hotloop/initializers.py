@@ -8,6 +8,7 @@ import math
 
 import numpy as np
 
+from hotloop import checks
 from hotloop.names import choose
 from hotloop.random import generator
 
@@ -157,8 +158,7 @@ class VarianceScaling(_Random):
 
     def __init__(self, scale=1.0, mode="fan_in", distribution="truncated_normal", seed=None):
         super().__init__(seed)
-        if not scale > 0:
-            raise ValueError(f"[VarianceScaling] scale must be positive: got {scale}")
+        scale = checks.number("VarianceScaling", "scale", scale, "(0, inf)")
         self._fan = choose("VarianceScaling", "mode", mode, _FANS)
         self._draw = choose("VarianceScaling", "distribution", distribution, _DRAWS)
         self.scale, self.mode, self.distribution = scale, mode, distribution

@@ -24,12 +24,23 @@ def load_model(path, custom_objects=None):
         FileNotFoundError: there is no such file.
         ValueError: the file is damaged, holds no model, or names something unknown.
     """
-    from hotloop.nn.layers import NN_CLASSES  # here: most programs need no second set of layers
-
-    custom_objects = NN_CLASSES | (custom_objects or {})
     arrays, metadata = load_arrays(path)
     if metadata.get("format") != MODEL_FORMAT:
         raise ValueError(f"[load_model] not a model: {path!r} has format {metadata.get('format')!r}")
+    try:
+        return _rebuilt(arrays, metadata, custom_objects)
+    except MemoryError:
+        raise
+    except Exception as error:  # whatever a config that is none leads to
+        raise ValueError(
+            f"[load_model] {path!r} can't be made into a model: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _rebuilt(arrays, metadata, custom_objects):
+    from hotloop.nn.layers import NN_CLASSES  # here: most programs need no second set of layers
+
+    custom_objects = NN_CLASSES | (custom_objects or {})
     model = from_json(metadata["model"], custom_objects, MODELS)
     if metadata["built"] is not None:
         model.build(tuple(metadata["built"]))

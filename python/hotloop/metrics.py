@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from hotloop import _core
+from hotloop import _core, checks
 from hotloop.autograd import data
+from hotloop.labels import check_range, class_ids
 from hotloop.layers.auto_name import snake_case
 from hotloop.names import choose
 
@@ -95,7 +96,11 @@ class MeanMetric(Mean):
         raise NotImplementedError(f"[{self.name}] {type(self).__name__} does not define values(self, y_true, y_pred)")
 
     def update_state(self, y_true, y_pred, sample_weight=None):
-        values = data(self.values(np.asarray(data(y_true)), np.asarray(data(y_pred))))
+        y_true = checks.real_array(self.name, "y_true", data(y_true))
+        y_pred = checks.real_array(self.name, "y_pred", data(y_pred))
+        if y_true.shape[:1] != y_pred.shape[:1] or not y_pred.ndim:
+            raise _misfit(self.name, y_true, y_pred)
+        values = data(self.values(y_true, y_pred))
         if np.ndim(values) == 0:
             self.add(float(values) * len(y_pred), len(y_pred))
         elif sample_weight is None and isinstance(values, np.ndarray) and values.dtype == bool:
@@ -104,14 +109,32 @@ class MeanMetric(Mean):
             super().update_state(values, sample_weight)
 
 
-def _rows(y):
-    """The classes along the last axis of (..., classes), flattened to (rows,)."""
-    return _core.argmax(y.reshape(-1, y.shape[-1]))
+def _misfit(where, y_true, y_pred):
+    return ValueError(f"[{where}] shapes differ: y_true is {y_true.shape}, y_pred {y_pred.shape}")
 
 
-def _ids(y_true, y_pred):
-    """Class numbers (...,) from (...,) or (..., 1)."""
-    return y_true[..., 0] if y_true.ndim == y_pred.ndim else y_true
+def _matched(where, y_true, y_pred):
+    """y_true in y_pred's shape, where only axes of size 1 tell them apart."""
+    if y_true.shape == y_pred.shape:
+        return y_true
+    if [n for n in y_true.shape if n != 1] != [n for n in y_pred.shape if n != 1]:
+        raise _misfit(where, y_true, y_pred)
+    return y_true.reshape(y_pred.shape)
+
+
+def _largest(where, y):
+    """Where the largest lies along the last axis of (..., classes)."""
+    if not y.shape[-1]:
+        raise ValueError(f"[{where}] there are no classes: shape {y.shape}")
+    return _core.argmax(y.reshape(-1, y.shape[-1])).reshape(y.shape[:-1])
+
+
+def _ids(where, y_true, y_pred):
+    """Class numbers (...,) from (...,) or (..., 1), for y_pred (..., classes)."""
+    ids = y_true[..., 0] if y_true.ndim == y_pred.ndim and y_true.shape[-1] == 1 else y_true
+    if ids.shape != y_pred.shape[:-1]:
+        raise _misfit(where, y_true, y_pred)
+    return ids
 
 
 class SparseCategoricalAccuracy(MeanMetric):
@@ -121,8 +144,7 @@ class SparseCategoricalAccuracy(MeanMetric):
         super().__init__(name=name)
 
     def values(self, y_true, y_pred):
-        ids = _ids(y_true, y_pred)
-        return _rows(y_pred).reshape(ids.shape) == ids
+        return _largest(self.name, y_pred) == _ids(self.name, y_true, y_pred)
 
 
 class CategoricalAccuracy(MeanMetric):
@@ -132,7 +154,9 @@ class CategoricalAccuracy(MeanMetric):
         super().__init__(name=name)
 
     def values(self, y_true, y_pred):
-        return (_rows(y_true) == _rows(y_pred)).reshape(y_true.shape[:-1])
+        if y_true.shape != y_pred.shape:
+            raise _misfit(self.name, y_true, y_pred)
+        return _largest(self.name, y_true) == _largest(self.name, y_pred)
 
 
 class BinaryAccuracy(MeanMetric):
@@ -142,11 +166,10 @@ class BinaryAccuracy(MeanMetric):
 
     def __init__(self, name="binary_accuracy", threshold=0.5):
         super().__init__(name=name)
-        self.threshold = threshold
+        self.threshold = checks.number(name, "threshold", threshold)
 
     def values(self, y_true, y_pred):
-        y_true = y_true.reshape(y_pred.shape) if y_true.size == y_pred.size else y_true
-        values = (y_pred > self.threshold) == (y_true > 0.5)
+        values = (y_pred > self.threshold) == (_matched(self.name, y_true, y_pred) > 0.5)
         return values.mean(axis=-1) if values.ndim > 1 else values
 
 
@@ -174,10 +197,11 @@ class SparseTopKCategoricalAccuracy(MeanMetric):
 
     def __init__(self, k=5, name="sparse_top_k_categorical_accuracy"):
         super().__init__(name=name)
-        self.k = k
+        self.k = checks.integer(name, "k", k, 1)
 
     def values(self, y_true, y_pred):
-        ids = _ids(y_true, y_pred).astype(np.int64)
+        ids = class_ids(self.name, _ids(self.name, y_true, y_pred))
+        check_range(self.name, ids, y_pred.shape[-1])
         score = np.take_along_axis(y_pred, ids[..., None], -1)
         return (~(y_pred <= score)).sum(axis=-1) < self.k  # so that NaN beats
 
@@ -189,13 +213,7 @@ class TopKCategoricalAccuracy(SparseTopKCategoricalAccuracy):
         super().__init__(k, name)
 
     def values(self, y_true, y_pred):
-        return super().values(_rows(y_true).reshape(y_true.shape[:-1]), y_pred)
-
-
-def _difference(y_true, y_pred):
-    if y_true.shape != y_pred.shape and y_true.size == y_pred.size:
-        y_true = y_true.reshape(y_pred.shape)
-    return y_pred - y_true
+        return super().values(_largest(self.name, y_true), y_pred)
 
 
 class MeanSquaredError(MeanMetric):
@@ -205,7 +223,7 @@ class MeanSquaredError(MeanMetric):
         super().__init__(name=name)
 
     def values(self, y_true, y_pred):
-        return np.square(_difference(y_true, y_pred))
+        return np.square(y_pred - _matched(self.name, y_true, y_pred))
 
 
 class RootMeanSquaredError(MeanSquaredError):
@@ -225,7 +243,7 @@ class MeanAbsoluteError(MeanMetric):
         super().__init__(name=name)
 
     def values(self, y_true, y_pred):
-        return np.abs(_difference(y_true, y_pred))
+        return np.abs(y_pred - _matched(self.name, y_true, y_pred))
 
 
 BY_NAME = {

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from hotloop import checks
 from hotloop import layers as layer_module
 from hotloop.autograd import no_grad
 from hotloop.devices import choose_device
@@ -42,6 +43,7 @@ class Model(Training, Saving, Layer):
     def build(self, input_shape):
         """Makes the weights for inputs of a shape (batch or None, ...), by a call on zeros."""
         if not self.built:
+            input_shape = checks.sizes(self.name, "input_shape", input_shape)
             self._note_built(input_shape)
             with no_grad():
                 self(np.zeros([1 if size is None else size for size in input_shape], self.dtype), training=False)
@@ -114,7 +116,9 @@ class Sequential(Model):
     def __init__(self, layers=None, *, name=None, **kwargs):
         super().__init__(name=name, **kwargs)
         self._layers = []
-        for layer in [layers] if isinstance(layers, Layer) else layers or []:
+        if isinstance(layers, Layer | str) or not hasattr(layers or [], "__iter__"):
+            layers = [layers]
+        for layer in layers or []:
             self.add(layer)
 
     def named_children(self):
@@ -156,7 +160,7 @@ class Sequential(Model):
         if input_shape is None:
             raise ValueError(f"[{self.name}] build wants the inputs' shape, batch included, e.g. (None, 28, 28, 1)")
         if not self.built and self._layers:
-            self._build_layers((None, *input_shape[1:]))
+            self._build_layers((None, *checks.sizes(self.name, "input_shape", input_shape)[1:]))
 
     def build_for(self, shape):
         self.build(shape)

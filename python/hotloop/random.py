@@ -1,15 +1,17 @@
 """Streams of random numbers, started by set_seed: one for initial weights and shuffling, one for dropout."""
 
-import operator
+import math
 import threading
 
 import numpy as np
 
+from hotloop import checks
 from hotloop.autograd import Tensor
 
 __all__ = ["ones", "randn", "set_seed", "zeros"]
 
 _lock = threading.Lock()
+_LARGEST = np.iinfo(np.intp).max // 4  # float32 elements that can be addressed
 
 
 class _Streams:
@@ -43,12 +45,7 @@ def set_seed(n):
         ValueError: n is negative.
     """
     global _streams
-    try:
-        seed = operator.index(n)
-    except TypeError:
-        raise TypeError(f"[set_seed] seed must be an integer: got {n!r}") from None
-    if seed < 0:
-        raise ValueError(f"[set_seed] seed must be at least 0: got {seed}")
+    seed = checks.integer("set_seed", "seed", n, 0)
     with _lock:
         _streams = _Streams(seed)
 
@@ -68,9 +65,13 @@ def next_dropout_call():
         return streams.dropout_seed, call
 
 
-def _shape(shape):
+def _shape(where, shape):
     """Sizes given one by one, or as one tuple or list."""
-    return tuple(shape[0]) if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape
+    given = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape
+    shape = tuple([checks.integer(where, "size", size, 0) for size in given])
+    if math.prod(filter(None, shape)) > _LARGEST:
+        raise ValueError(f"[{where}] shape {shape} has more elements than memory can address")
+    return shape
 
 
 def randn(*shape, requires_grad=False):
@@ -82,9 +83,13 @@ def randn(*shape, requires_grad=False):
 
     Returns:
         Tensor of the shape, from the stream that set_seed starts.
+
+    Raises:
+        TypeError: a size is not an integer.
+        ValueError: a size is negative, or they are too many elements.
     """
     with _lock:
-        return Tensor(_current().generator.standard_normal(_shape(shape), np.float32), requires_grad)
+        return Tensor(_current().generator.standard_normal(_shape("randn", shape), np.float32), requires_grad)
 
 
 def zeros(*shape, requires_grad=False):
@@ -96,8 +101,12 @@ def zeros(*shape, requires_grad=False):
 
     Returns:
         Tensor of the shape.
+
+    Raises:
+        TypeError: a size is not an integer.
+        ValueError: a size is negative, or they are too many elements.
     """
-    return Tensor(np.zeros(_shape(shape), np.float32), requires_grad)
+    return Tensor(np.zeros(_shape("zeros", shape), np.float32), requires_grad)
 
 
 def ones(*shape, requires_grad=False):
@@ -109,5 +118,9 @@ def ones(*shape, requires_grad=False):
 
     Returns:
         Tensor of the shape.
+
+    Raises:
+        TypeError: a size is not an integer.
+        ValueError: a size is negative, or they are too many elements.
     """
-    return Tensor(np.ones(_shape(shape), np.float32), requires_grad)
+    return Tensor(np.ones(_shape("ones", shape), np.float32), requires_grad)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from hotloop import checks
 from hotloop.autograd import Tensor
 
 __all__ = ["from_numpy", "tensor"]
@@ -18,8 +19,12 @@ def tensor(data, *, dtype=None, requires_grad=False):
     Raises:
         TypeError: data is not real numbers.
     """
-    made = Tensor(data if dtype is None else np.asarray(data, dtype), requires_grad=requires_grad)
-    return Tensor(made.data.copy(), requires_grad=requires_grad)
+    array = checks.real_array("tensor", "data", data.data if isinstance(data, Tensor) else data)
+    try:
+        array = array.astype(array.dtype if dtype is None else dtype)
+    except TypeError:
+        raise TypeError(f"[tensor] dtype must be float32 or float64, got {dtype!r}") from None
+    return Tensor(array, requires_grad=requires_grad)
 
 
 def from_numpy(array):

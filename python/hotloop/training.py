@@ -2,14 +2,13 @@
 
 import numpy as np
 
-from hotloop import optim
+from hotloop import checks, optim
 from hotloop.autograd import data, no_grad
 from hotloop.batches import Samples
 from hotloop.callbacks import History
 from hotloop.callbacks.base import CallbackList
 from hotloop.compiled import Compiled
 from hotloop.devices import choose_device
-from hotloop.layers.arguments import positive_int
 from hotloop.progress import Progress
 from hotloop.random import generator
 
@@ -95,15 +94,18 @@ class Training:
         """
         compiled = self._need_compiled("fit")
         samples = _samples("fit", compiled, x, y, sample_weight)
-        batch_size = positive_int("fit", "batch_size", _BATCH_SIZE if batch_size is None else batch_size)
+        batch_size = _batch_size("fit", batch_size)
+        epochs = checks.integer("fit", "epochs", epochs, 0)
+        initial_epoch = checks.integer("fit", "initial_epoch", initial_epoch, 0)
+        validation_freq = checks.integer("fit", "validation_freq", validation_freq, 1)
         validation = None
         if validation_data is not None:
             validation = _samples("fit: validation_data", compiled, *_pair(validation_data))
         elif validation_split:
-            samples, validation = samples.split(validation_split)
+            samples, validation = samples.split(checks.number("fit", "validation_split", validation_split, "[0, 1)"))
         if class_weight:
             samples.scale_weights(class_weight)
-        validation_size = batch_size if validation_batch_size is None else validation_batch_size
+        validation_size = _batch_size("fit", validation_batch_size, batch_size, "validation_batch_size")
         steps = -(-len(samples) // batch_size)
         params = {"epochs": epochs, "steps": steps, "verbose": verbose}
         self.history = History()
@@ -146,7 +148,7 @@ class Training:
         """
         compiled = self._need_compiled("evaluate")
         samples = _samples("evaluate", compiled, x, y, sample_weight)
-        batch_size = positive_int("evaluate", "batch_size", _BATCH_SIZE if batch_size is None else batch_size)
+        batch_size = _batch_size("evaluate", batch_size)
         steps = -(-len(samples) // batch_size)
         callbacks = CallbackList(callbacks, self, {"epochs": 1, "steps": steps, "verbose": verbose})
         progress = Progress(steps, verbose, compiled.logs)
@@ -173,7 +175,7 @@ class Training:
             ValueError, TypeError: x does not fit the model.
         """
         samples = Samples("predict", x)
-        batch_size = positive_int("predict", "batch_size", _BATCH_SIZE if batch_size is None else batch_size)
+        batch_size = _batch_size("predict", batch_size)
         steps = -(-len(samples) // batch_size)
         callbacks = CallbackList(callbacks, self, {"epochs": 1, "steps": steps, "verbose": verbose})
         callbacks.call("on_predict_begin", {})
@@ -275,7 +277,13 @@ class Training:
             compiled.update(compiled.loss(y, predictions, weight), y, predictions)
 
 
+def _batch_size(where, value, default=_BATCH_SIZE, what="batch_size"):
+    return default if value is None else checks.integer(where, what, value, 1)
+
+
 def _samples(where, compiled, x, y, sample_weight=None):
+    if y is None:
+        raise TypeError(f"[{where}] y must be an array, got None")
     samples = Samples(where, x, y, sample_weight)
     if not len(samples):
         raise ValueError(f"[{where}] there are no data: x has shape {samples.x.shape}")

@@ -1,5 +1,6 @@
 """Callbacks that change the learning rate between epochs."""
 
+from hotloop import checks
 from hotloop.callbacks.base import Callback
 from hotloop.callbacks.monitors import Monitor
 
@@ -14,18 +15,20 @@ class LearningRateScheduler(Callback):
         verbose: 1 prints each change.
 
     Raises:
-        TypeError: schedule does not give a number.
+        TypeError: schedule is not a function, or does not give a number.
     """
 
     def __init__(self, schedule, verbose=0):
+        if not callable(schedule):
+            raise TypeError(f"[LearningRateScheduler] schedule must be a function (epoch, lr), got {schedule!r}")
         self.schedule, self.verbose = schedule, verbose
 
     def on_epoch_begin(self, epoch, logs=None):
         rate = self.schedule(epoch, float(self.model.optimizer.lr))
         try:
             rate = float(rate)
-        except TypeError:
-            raise TypeError(f"[LearningRateScheduler] schedule must give a number: got {rate!r}") from None
+        except (TypeError, ValueError):
+            raise TypeError(f"[LearningRateScheduler] schedule must give a number, got {rate!r}") from None
         self.model.optimizer.lr = rate
         if self.verbose:
             print(f"Epoch {epoch + 1}: learning rate {rate:g}")
@@ -48,7 +51,7 @@ class ReduceLROnPlateau(Callback):
         min_lr: where to stop.
 
     Raises:
-        ValueError: factor is not in (0, 1), or mode is unknown.
+        ValueError: a number is out of its range, or mode is unknown.
     """
 
     def __init__(
@@ -62,11 +65,12 @@ class ReduceLROnPlateau(Callback):
         cooldown=0,
         min_lr=0.0,
     ):
-        if not 0 < factor < 1:
-            raise ValueError(f"[ReduceLROnPlateau] factor must be in (0, 1): got {factor}")
         self._monitor = Monitor("ReduceLROnPlateau", monitor, mode, min_delta)
-        self.factor, self.patience, self.verbose = factor, patience, verbose
-        self.cooldown, self.min_lr = cooldown, min_lr
+        self.factor = checks.number("ReduceLROnPlateau", "factor", factor, "(0, 1)")
+        self.patience = checks.integer("ReduceLROnPlateau", "patience", patience, 0)
+        self.cooldown = checks.integer("ReduceLROnPlateau", "cooldown", cooldown, 0)
+        self.min_lr = checks.number("ReduceLROnPlateau", "min_lr", min_lr, "[0, inf)")
+        self.verbose = verbose
 
     def on_train_begin(self, logs=None):
         self._monitor.reset()

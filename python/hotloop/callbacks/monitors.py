@@ -4,6 +4,7 @@ import math
 import os
 import warnings
 
+from hotloop import checks
 from hotloop.callbacks.base import Callback
 from hotloop.names import choose
 
@@ -24,9 +25,11 @@ class Monitor:
     """
 
     def __init__(self, where, name, mode="auto", min_delta=0.0):
+        if not isinstance(name, str):
+            raise TypeError(f"[{where}] monitor must be a name in the logs, got {name!r}")
         rising = "acc" in name or name.endswith("auc")
         self.sign = choose(where, "mode", mode, {"min": -1.0, "max": 1.0, "auto": 1.0 if rising else -1.0})
-        self.where, self.name, self.min_delta = where, name, abs(min_delta)
+        self.where, self.name, self.min_delta = where, name, abs(checks.number(where, "min_delta", min_delta))
         self.reset()
 
     def reset(self, best=None):
@@ -87,7 +90,8 @@ class EarlyStopping(Callback):
         start_from_epoch=0,
     ):
         self._monitor = Monitor("EarlyStopping", monitor, mode, min_delta)
-        self.patience, self.verbose, self.baseline = patience, verbose, baseline
+        self.patience = checks.integer("EarlyStopping", "patience", patience, 0)
+        self.verbose, self.baseline = verbose, baseline
         self.restore_best_weights, self.start_from_epoch = restore_best_weights, start_from_epoch
 
     @property

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from hotloop.losses import class_ids
+from hotloop import checks
+from hotloop.labels import check_range, class_ids
 from hotloop.random import set_seed as set_random_seed
 
 __all__ = ["set_random_seed", "to_categorical"]
@@ -24,9 +25,8 @@ def to_categorical(x, num_classes=None):
     ids = class_ids("to_categorical", x)
     if ids.ndim > 1 and ids.shape[-1] == 1:
         ids = ids[..., 0]
-    classes = int(ids.max(initial=-1)) + 1 if num_classes is None else int(num_classes)
-    bad = (ids < 0) | (ids >= classes)
-    if bad.any():
-        first = np.unravel_index(int(bad.argmax()), ids.shape)
-        raise ValueError(f"[to_categorical] x{list(map(int, first))} is {ids[first]}, wants 0 .. {classes - 1}")
+    if num_classes is None:
+        num_classes = int(ids.max(initial=-1)) + 1
+    classes = checks.integer("to_categorical", "num_classes", num_classes, 0)
+    check_range("to_categorical", ids, classes)
     return (ids[..., None] == np.arange(classes)).astype(np.float32)

@@ -2,10 +2,11 @@
 
 import functools
 
-from hotloop import _core, ops
+from hotloop import _core, checks, ops
 from hotloop.layers.base import Layer
 from hotloop.layers.context import remember_logits
 from hotloop.names import choose
+from hotloop.ops.activation import SLOPES
 
 __all__ = ["ELU", "Activation", "LeakyReLU", "ReLU", "Softmax"]
 
@@ -99,7 +100,7 @@ class LeakyReLU(Layer):
 
     def __init__(self, negative_slope=0.3, **kwargs):
         super().__init__(**kwargs)
-        self.negative_slope = negative_slope
+        self.negative_slope = checks.number(self.name, "negative_slope", negative_slope, SLOPES)
 
     def call(self, x):
         return ops.leaky_relu(x, self.negative_slope)
@@ -115,7 +116,7 @@ class ELU(Layer):
 
     def __init__(self, alpha=1.0, **kwargs):
         super().__init__(**kwargs)
-        self.alpha = alpha
+        self.alpha = checks.number(self.name, "alpha", alpha, SLOPES)
 
     def call(self, x):
         return ops.elu(x, self.alpha)
@@ -131,7 +132,7 @@ class Softmax(Layer):
 
     def __init__(self, axis=-1, **kwargs):
         super().__init__(**kwargs)
-        self.axis = axis
+        self.axis = checks.integer(self.name, "axis", axis)
 
     def call(self, x):
         if self.axis in (-1, x.ndim - 1):

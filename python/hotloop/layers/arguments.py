@@ -1,7 +1,5 @@
 """What layers' constructors check, and the shapes of image batches."""
 
-import numpy as np
-
 from hotloop.names import choose
 from hotloop.ops.geometry import window_geometry
 
@@ -13,15 +11,6 @@ _FORMATS = {
     "NCHW": "channels_first",
 }
 _ROOMY = 1 << 30  # stands for an axis of unknown size: any window fits
-
-
-def positive_int(where, what, value):
-    """value as an int of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise TypeError(f"[{where}] {what} must be an int: got {value!r}")
-    if value < 1:
-        raise ValueError(f"[{where}] {what} must be positive: got {value}")
-    return int(value)
 
 
 def layout(where, data_format):

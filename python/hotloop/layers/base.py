@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from hotloop import initializers
+from hotloop import checks, initializers
 from hotloop.autograd import Tensor, no_grad
 from hotloop.layers.auto_name import auto_name
 from hotloop.layers.config import from_json, to_json
@@ -53,9 +53,9 @@ class Layer:
     def __init__(self, *, name=None, trainable=True, dtype="float32", input_shape=None):
         self.name = auto_name(type(self).__name__) if name is None else str(name)
         self._trainable = bool(trainable)
-        self.dtype = choose(type(self).__name__, "dtype", np.dtype(dtype).name, _DTYPES)
+        self.dtype = choose(type(self).__name__, "dtype", _dtype_name(dtype), _DTYPES)
         if input_shape is not None:
-            self.declared_shape = (None, *_as_shape(self.name, input_shape))
+            self.declared_shape = (None, *checks.sizes(self.name, "input_shape", input_shape))
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -148,17 +148,17 @@ class Layer:
 
         Args:
             shape: tuple of sizes.
-            initializer: name, Initializer or callable (shape, dtype).
+            initializer: name, Initializer or callable (shape, dtype); None is "glorot_uniform".
             dtype: the layer's unless given.
             trainable: whether it ever takes a gradient.
             name: what summaries and errors call it.
         """
         shape = (shape,) if isinstance(shape, int) else tuple(shape)
-        for size in shape:
-            if not isinstance(size, int | np.integer):
-                raise ValueError(f"[{self.name}] weight {name!r} of shape {shape} can't be built: a size is unknown")
+        if None in checks.sizes(self.name, "a weight's shape", shape):
+            raise ValueError(f"[{self.name}] weight {name!r} of shape {shape} can't be built: a size is unknown")
         dtype = self.dtype if dtype is None else np.dtype(dtype)
-        values = np.asarray(initializers.get(initializer, self.name)(shape, dtype), dtype)
+        initializer = initializers.get(initializer, self.name) or initializers.GlorotUniform()
+        values = np.asarray(initializer(shape, dtype), dtype)
         if values.shape != shape:
             raise ValueError(f"[{self.name}] initializer gave shape {values.shape}, weight {name!r} wants {shape}")
         self._casts = True
@@ -210,7 +210,7 @@ class Layer:
             ValueError: their number or a shape differs.
         """
         named = named_weights(self)
-        values = [np.asarray(value) for value in values]
+        values = [checks.real_array(f"{self.name}.set_weights", "a weight", value) for value in values]
         if len(values) != len(named):
             raise ValueError(f"[{self.name}] set_weights: {len(named)} weights, got {len(values)} arrays")
         for (path, weight), value in zip(named, values, strict=True):
@@ -267,28 +267,20 @@ def as_input(where, x, what="input"):
     Raises:
         TypeError: it is none.
     """
-    if not isinstance(x, np.ndarray):
-        if isinstance(x, Layer):
-            raise TypeError(
-                f"[{where}] called on the layer {x.name!r}, not on data: chain layers in Sequential, or in the call() "
-                "of a Model subclass"
-            )
-        try:
-            x = np.asarray(x)
-        except ValueError as error:
-            raise TypeError(f"[{where}] {what} is not an array: {error}") from error
-    if x.dtype.kind not in "fiub" or x.dtype.itemsize > 8:
-        raise TypeError(f"[{where}] {what} has dtype {x.dtype}, wants real numbers")
-    return x
+    if isinstance(x, Layer):
+        raise TypeError(
+            f"[{where}] called on the layer {x.name!r}, not on data: chain layers in Sequential, or in the call() "
+            "of a Model subclass"
+        )
+    return checks.real_array(where, what, x)
 
 
-def _as_shape(where, shape):
-    sizes = (shape,) if isinstance(shape, int | np.integer) else shape
-    if not isinstance(sizes, list | tuple) or not all(
-        size is None or (isinstance(size, int | np.integer) and size >= 0) for size in sizes
-    ):
-        raise TypeError(f"[{where}] input_shape must be a tuple of sizes or None, got {shape!r}")
-    return tuple(None if size is None else int(size) for size in sizes)
+def _dtype_name(dtype):
+    """A dtype's name; of what is none, as it is."""
+    try:
+        return np.dtype("float32" if dtype is None else dtype).name
+    except TypeError:
+        return dtype
 
 
 def _brief(value):

@@ -1,6 +1,6 @@
 """Two-dimensional convolution layer."""
 
-from hotloop import initializers, ops
+from hotloop import checks, initializers, ops
 from hotloop.layers.activation import apply_activation, epilogue, resolve_activation
 from hotloop.layers.arguments import (
     axes_of,
@@ -9,7 +9,6 @@ from hotloop.layers.arguments import (
     image_sizes,
     layout,
     op_layout,
-    positive_int,
     windows_in,
 )
 from hotloop.layers.base import Layer
@@ -69,13 +68,13 @@ class Conv2D(Layer):
         **kwargs,
     ):
         super().__init__(**kwargs)
-        self.filters = positive_int(self.name, "filters", filters)
+        self.filters = checks.integer(self.name, "filters", filters, 1)
         self.kernel_size = pair(self.name, "kernel_size", kernel_size)
         self.strides = pair(self.name, "strides", strides)
         self.dilation_rate = pair(self.name, "dilation_rate", dilation_rate)
         self.padding = check_padding(self.name, self.kernel_size, self.strides, padding, self.dilation_rate)
         self.data_format = layout(self.name, data_format)
-        self.groups = positive_int(self.name, "groups", groups)
+        self.groups = checks.integer(self.name, "groups", groups, 1)
         if self.filters % self.groups:
             raise ValueError(
                 f"[{self.name}] groups do not divide filters: {self.filters} filters, {self.groups} groups"

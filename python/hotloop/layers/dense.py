@@ -1,8 +1,7 @@
 """Fully connected layer."""
 
-from hotloop import initializers, ops
+from hotloop import checks, initializers, ops
 from hotloop.layers.activation import apply_activation, epilogue, resolve_activation
-from hotloop.layers.arguments import positive_int
 from hotloop.layers.base import Layer
 
 __all__ = ["Dense"]
@@ -39,7 +38,7 @@ class Dense(Layer):
         if input_dim is not None:
             kwargs.setdefault("input_shape", (input_dim,))
         super().__init__(**kwargs)
-        self.units = positive_int(self.name, "units", units)
+        self.units = checks.integer(self.name, "units", units, 1)
         self.activation = resolve_activation(self.name, activation)
         self.use_bias = bool(use_bias)
         initializers.get(kernel_initializer, self.name)

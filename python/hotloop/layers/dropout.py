@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hotloop import ops
+from hotloop import checks, ops
 from hotloop.layers.base import Layer
 
 __all__ = ["Dropout"]
@@ -23,9 +23,8 @@ class Dropout(Layer):
 
     def __init__(self, rate, seed=None, **kwargs):
         super().__init__(**kwargs)
-        if not 0 <= rate < 1:
-            raise ValueError(f"[{self.name}] rate must be in [0, 1): got {rate}")
-        self.rate, self.seed = float(rate), seed
+        self.rate = checks.number(self.name, "rate", rate, "[0, 1)")
+        self.seed = None if seed is None else checks.integer(self.name, "seed", seed, 0)
         self._stream = None if seed is None else np.random.default_rng(seed)
 
     def call(self, x, training=False):

@@ -10,12 +10,17 @@ class InputLayer(Layer):
 
     Args:
         shape: of one input, without the batch axis.
+
+    Raises:
+        TypeError: shape is not a tuple of sizes.
     """
 
     config_names = ("shape",)
 
     def __init__(self, shape, **kwargs):
         super().__init__(input_shape=shape, **kwargs)
+        if shape is None:
+            raise TypeError(f"[{self.name}] shape must be a tuple of sizes, got None")
 
     @property
     def shape(self):
@@ -28,7 +33,7 @@ class InputLayer(Layer):
         return tuple(input_shape)
 
 
-def Input(shape=None, *, dtype="float32", name=None):
+def Input(shape, *, dtype="float32", name=None):
     """An InputLayer, to be the first entry of Sequential.
 
     Args:

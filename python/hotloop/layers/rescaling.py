@@ -1,6 +1,6 @@
 """Scaling of inputs."""
 
-from hotloop import ops
+from hotloop import checks, ops
 from hotloop.layers.base import Layer
 
 __all__ = ["Rescaling"]
@@ -18,7 +18,8 @@ class Rescaling(Layer):
 
     def __init__(self, scale, offset=0.0, **kwargs):
         super().__init__(**kwargs)
-        self.scale, self.offset = scale, offset
+        self.scale = checks.number(self.name, "scale", scale)
+        self.offset = checks.number(self.name, "offset", offset)
 
     def call(self, x):
         return ops.rescale(x, self.scale, self.offset)

@@ -2,8 +2,7 @@
 
 import math
 
-import numpy as np
-
+from hotloop import checks
 from hotloop.layers.base import Layer
 
 __all__ = ["Flatten", "Reshape"]
@@ -34,10 +33,10 @@ class Reshape(Layer):
 
     def __init__(self, target_shape, **kwargs):
         super().__init__(**kwargs)
-        sizes = (target_shape,) if isinstance(target_shape, int) else tuple(target_shape)
-        if not all(isinstance(size, int | np.integer) and size >= -1 for size in sizes) or sizes.count(-1) > 1:
+        sizes = target_shape if isinstance(target_shape, list | tuple) else (target_shape,)
+        self.target_shape = tuple([checks.integer(self.name, "target_shape", size, -1) for size in sizes])
+        if self.target_shape.count(-1) > 1:
             raise ValueError(f"[{self.name}] target_shape wants sizes, at most one of them -1: got {target_shape!r}")
-        self.target_shape = tuple(int(size) for size in sizes)
 
     def call(self, x):
         return x.reshape((x.shape[0], *self._resolve(x.shape[1:])))

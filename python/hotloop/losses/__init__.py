@@ -5,7 +5,6 @@ reduction=None.
 """
 
 from hotloop.losses.base import FunctionLoss, Loss
-from hotloop.losses.class_ids import class_ids as class_ids
 from hotloop.losses.cross_entropy import BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy
 from hotloop.losses.pointwise import Huber, MeanAbsoluteError, MeanSquaredError
 from hotloop.names import choose

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from hotloop.autograd import data
+from hotloop import checks
+from hotloop.autograd import Tensor, data
 from hotloop.names import choose
 
 __all__ = ["Loss"]
@@ -31,14 +32,29 @@ class Loss:
 
     def __init__(self, name=None, reduction="sum_over_batch_size"):
         self.name = name or type(self).__name__
-        self.reduction = choose(type(self).__name__, "reduction", reduction or "none", _REDUCTIONS)
+        self.reduction = choose(
+            type(self).__name__, "reduction", "none" if reduction is None else reduction, _REDUCTIONS
+        )
 
     def call(self, y_true, y_pred):
         """One loss per sample."""
         raise NotImplementedError(f"[{self.name}] {type(self).__name__} does not define call(self, y_true, y_pred)")
 
     def __call__(self, y_true, y_pred, sample_weight=None):
-        """The reduced loss of predictions."""
+        """The reduced loss of predictions.
+
+        Raises:
+            TypeError: one of them is not an array of real numbers.
+            ValueError: shapes or labels do not fit.
+        """
+        if not isinstance(y_pred, Tensor):
+            y_pred = as_floats(checks.real_array(self.name, "y_pred", y_pred))
+        if not isinstance(y_true, Tensor):
+            y_true = checks.real_array(self.name, "y_true", y_true)
+        return self.reduced(y_true, y_pred, sample_weight)
+
+    def reduced(self, y_true, y_pred, sample_weight):
+        """What __call__ gives, for checked arrays; override it where one op computes values and reduction."""
         return reduce_values(self.call(y_true, y_pred), sample_weight, self.reduction)
 
     def targets(self, where, y):
@@ -51,6 +67,11 @@ class Loss:
     def get_config(self):
         """The constructor's arguments."""
         return {name: getattr(self, name) for name in (*self.config_names, "reduction", "name")}
+
+
+def as_floats(array):
+    """float64 as it is, float32 of the rest: targets become the predictions' dtype, which must not round them."""
+    return array if array.dtype in (np.float32, np.float64) else array.astype(np.float32)
 
 
 def reduce_values(values, sample_weight=None, reduction="mean"):

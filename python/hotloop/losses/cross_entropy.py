@@ -8,11 +8,11 @@ import warnings
 
 import numpy as np
 
-from hotloop import ops
+from hotloop import checks, ops
 from hotloop.autograd import data
+from hotloop.labels import check_range, class_ids
 from hotloop.layers.context import logits_of
 from hotloop.losses.base import Loss
-from hotloop.losses.class_ids import class_ids
 from hotloop.losses.pointwise import PointwiseLoss, sizes_of
 
 __all__ = ["BinaryCrossentropy", "CategoricalCrossentropy", "SparseCategoricalCrossentropy"]
@@ -75,7 +75,7 @@ class BinaryCrossentropy(_CrossEntropy, PointwiseLoss):
 class _SoftmaxCrossentropy(_CrossEntropy):
     squashing = "softmax"
 
-    def __call__(self, y_true, y_pred, sample_weight=None):
+    def reduced(self, y_true, y_pred, sample_weight):
         return self._cross_entropy(y_true, y_pred, sample_weight, self.reduction)
 
     def call(self, y_true, y_pred):
@@ -151,7 +151,7 @@ class SparseCategoricalCrossentropy(_SoftmaxCrossentropy):
     ):
         super().__init__(name, reduction)
         self.from_logits = bool(from_logits)
-        self.ignore_class = ignore_class
+        self.ignore_class = None if ignore_class is None else checks.integer(name, "ignore_class", ignore_class)
         self.label_smoothing = _share(name, label_smoothing)
 
     def _cross_entropy(self, y_true, y_pred, sample_weight, reduction):
@@ -178,16 +178,7 @@ class SparseCategoricalCrossentropy(_SoftmaxCrossentropy):
 
     def check(self, where, y, shape):
         self._refuse_probabilities(where, y.shape, shape)
-        classes = shape[-1]
-        bad = (y < 0) | (y >= classes)
-        if self.ignore_class is not None:
-            bad &= y != self.ignore_class
-        if bad.any():
-            first = np.unravel_index(int(bad.argmax()), y.shape)
-            raise ValueError(
-                f"[{where}] label out of range: row {first[0]} of y is {y[first]}, wants 0 .. {classes - 1} for "
-                f"{classes} classes"
-            )
+        check_range(where, y, shape[-1], self.ignore_class)
 
 
 def _clipped(p):
@@ -195,6 +186,4 @@ def _clipped(p):
 
 
 def _share(where, value):
-    if not 0 <= value <= 1:
-        raise ValueError(f"[{where}] label_smoothing must be in [0, 1]: got {value}")
-    return float(value)
+    return checks.number(where, "label_smoothing", value, "[0, 1]")

@@ -1,8 +1,6 @@
 """Losses of each element: squared, absolute, Huber's."""
 
-import numpy as np
-
-from hotloop import ops
+from hotloop import checks, ops
 from hotloop.autograd import Tensor
 from hotloop.losses.base import Loss
 
@@ -20,12 +18,12 @@ class PointwiseLoss(Loss):
         values = self.elements(y_true, y_pred, reduction="none")
         return values.mean(axis=-1) if values.ndim > 1 else values
 
-    def __call__(self, y_true, y_pred, sample_weight=None):
+    def reduced(self, y_true, y_pred, sample_weight):
         if not isinstance(y_true, Tensor):
-            y_true = np.asarray(y_true, y_pred.dtype)
+            y_true = y_true.astype(y_pred.dtype, copy=False)
         if self.reduction == "mean":
             return self.elements(y_true, y_pred, sample_weight=sample_weight, reduction="mean")
-        return super().__call__(y_true, y_pred, sample_weight)
+        return super().reduced(y_true, y_pred, sample_weight)
 
     def check(self, where, y, shape):
         fits = y.shape[1:] == shape[1:] or (*y.shape[1:], 1) == shape[1:] or y.shape[1:] == (*shape[1:], 1)
@@ -60,7 +58,7 @@ class Huber(PointwiseLoss):
 
     def __init__(self, delta=1.0, reduction="sum_over_batch_size", name="huber_loss"):
         super().__init__(name, reduction)
-        self.delta = delta
+        self.delta = checks.number(name, "delta", delta, "(0, inf]")
 
     def elements(self, y_true, y_pred, **options):
         return ops.huber_loss(y_pred, y_true, delta=self.delta, **options)

@@ -2,7 +2,7 @@
 
 import math
 
-from hotloop import layers, ops
+from hotloop import checks, layers, ops
 from hotloop.initializers import RandomUniform
 from hotloop.layers.activation import apply_activation
 from hotloop.layers.base import Layer
@@ -48,6 +48,7 @@ class Linear(_Torch, layers.Dense):
     """
 
     def __init__(self, in_features, out_features, bias=True, **kwargs):
+        in_features = checks.integer("Linear", "in_features", in_features, 0)
         start = _uniform(in_features)
         super().__init__(
             out_features,
@@ -88,6 +89,8 @@ class Conv2d(_Torch, layers.Conv2D):
     def __init__(
         self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1, groups=1, bias=True, **kwargs
     ):
+        in_channels = checks.integer("Conv2d", "in_channels", in_channels, 1)
+        groups = checks.integer("Conv2d", "groups", groups, 1)
         start = _uniform(in_channels // groups * math.prod(pair("Conv2d", "kernel_size", kernel_size)))
         super().__init__(
             out_channels,

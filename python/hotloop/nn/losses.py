@@ -1,8 +1,9 @@
 """PyTorch's losses: objects called as loss(input, target)."""
 
-from hotloop import ops
-from hotloop.autograd import data
-from hotloop.losses import BinaryCrossentropy, class_ids
+from hotloop import checks, ops
+from hotloop.autograd import Tensor, data
+from hotloop.labels import class_ids
+from hotloop.losses import BinaryCrossentropy
 
 __all__ = ["BCELoss", "BCEWithLogitsLoss", "CrossEntropyLoss", "HuberLoss", "L1Loss", "MSELoss"]
 
@@ -70,6 +71,10 @@ class CrossEntropyLoss(_Loss):
         self.weight, self.ignore_index, self.label_smoothing = weight, ignore_index, label_smoothing
 
     def __call__(self, input, target):
+        input, target = (
+            x if isinstance(x, Tensor) else checks.real_array("CrossEntropyLoss", what, x)
+            for what, x in (("input", input), ("target", target))
+        )
         if input.ndim > 2:
             raise ValueError(
                 f"[CrossEntropyLoss] input {input.shape} has more than 2 dimensions: put the classes last and use "

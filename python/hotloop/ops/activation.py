@@ -1,8 +1,6 @@
 """Activations, elementwise."""
 
-import math
-
-from hotloop import _core
+from hotloop import _core, checks
 from hotloop.autograd import Tensor, data, record
 from hotloop.names import choose
 
@@ -42,12 +40,8 @@ def needs_input(name):
     return name in _NEEDS_INPUT
 
 
-def _parameter(op, what, value):
-    """A slope or alpha: with a negative one the output would not tell which side of 0 the input was on."""
-    value = float(value)
-    if not 0 <= value < math.inf:
-        raise ValueError(f"[{op}] {what} must be a finite number, at least 0: got {value}")
-    return value
+# A slope or alpha: with a negative one the output would not tell which side of 0 the input was on.
+SLOPES = "[0, inf)"
 
 
 def activate(op, name, x, alpha=0.0, out=None):
@@ -94,7 +88,7 @@ def leaky_relu(x, slope=0.01, *, out=None):
 
     Source: Maas, Hannun and Ng, "Rectifier nonlinearities improve neural network acoustic models", 2013.
     """
-    return activate("leaky_relu", "leaky_relu", x, _parameter("leaky_relu", "slope", slope), out)
+    return activate("leaky_relu", "leaky_relu", x, checks.number("leaky_relu", "slope", slope, SLOPES), out)
 
 
 def elu(x, alpha=1.0, *, out=None):
@@ -114,7 +108,7 @@ def elu(x, alpha=1.0, *, out=None):
     Source: Clevert, Unterthiner and Hochreiter, "Fast and accurate deep network learning by exponential linear units",
         2016.
     """
-    return activate("elu", "elu", x, _parameter("elu", "alpha", alpha), out)
+    return activate("elu", "elu", x, checks.number("elu", "alpha", alpha, SLOPES), out)
 
 
 def selu(x, *, out=None):

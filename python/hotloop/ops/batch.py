@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hotloop import _core
+from hotloop import _core, checks
 from hotloop.autograd import data, record
 
 __all__ = ["rescale", "take"]
@@ -22,7 +22,7 @@ def take(x, indices):
         IndexError: an index is negative or too large; names the first.
         TypeError: indices are not integers.
     """
-    array, ids = data(x), np.asarray(data(indices))
+    array, ids = data(x), checks.array("take", "indices", data(indices))
 
     def backward(dy, need):
         return (_core.gather_rows_grad(dy, ids, array.shape[0]),)
@@ -41,11 +41,11 @@ def rescale(x, scale, offset=0.0):
     Returns:
         Array of x's shape; float64 for float64, else float32.
     """
-    array = np.asarray(data(x))
+    array = checks.real_array("rescale", "x", data(x))
+    scale, offset = checks.number("rescale", "scale", scale), checks.number("rescale", "offset", offset)
     if array.dtype == np.uint8:
         return _core.rescale_bytes(array, scale, offset)
     multiply, add = _core.binary_ops["multiply"], _core.binary_ops["add"]
-    scale, offset = float(scale), float(offset)
     y = _core.binary(array, scale, multiply)
     if offset != 0:
         y = _core.binary(y, offset, add)

@@ -1,8 +1,6 @@
 """Two-dimensional convolution, alone and with the max pooling that often follows it."""
 
-import numpy as np
-
-from hotloop import _core
+from hotloop import _core, checks
 from hotloop.autograd import Tensor, data, is_grad_enabled, record
 from hotloop.ops.activation import activate, activation_number, default_alpha, needs_input
 from hotloop.ops.geometry import as_images, from_nhwc, pair, to_nhwc, window_geometry
@@ -11,7 +9,7 @@ __all__ = ["conv2d", "conv2d_max_pool2d"]
 
 
 def _arrays(op, x, w):
-    x, w = as_images(op, data(x), "NHWC"), np.asarray(data(w))
+    x, w = as_images(op, data(x), "NHWC"), checks.array(op, "weight", data(w))
     if len(w.shape) != 4:
         raise ValueError(f"[{op}] weight {w.shape} has {len(w.shape)} dimensions, wants 4: (kh, kw, c / groups, f)")
     return x, w
@@ -21,7 +19,7 @@ def _geometry(op, x, w, stride, padding, dilation, groups):
     """(stride, (top, left, bottom, right), dilation, groups) as the kernels take them."""
     stride, dilation = pair(op, "stride", stride), pair(op, "dilation", dilation)
     _, _, top, bottom, left, right = window_geometry(op, x.shape[1:3], w.shape[:2], stride, padding, dilation)
-    return stride, (top, left, bottom, right), dilation, groups
+    return stride, (top, left, bottom, right), dilation, checks.integer(op, "groups", groups)
 
 
 def _differentiable(*tensors):

@@ -1,9 +1,6 @@
 """Dropout with a counter-based generator."""
 
-import numbers
-import operator
-
-from hotloop import _core
+from hotloop import _core, checks
 from hotloop.autograd import data, record
 from hotloop.random import next_dropout_call
 
@@ -11,12 +8,9 @@ __all__ = ["dropout"]
 
 
 def _checked_seed(seed):
-    try:
-        value = operator.index(seed)
-    except TypeError:
-        raise TypeError(f"[dropout] seed must be an integer or None: got {seed!r}") from None
-    if not 0 <= value < 2**64:
-        raise ValueError(f"[dropout] seed must lie in [0, 2**64): got {value}")
+    value = checks.integer("dropout", "seed", seed, 0)
+    if value >= 2**64:
+        raise ValueError(f"[dropout] seed must be below 2**64, got {value}")
     return value
 
 
@@ -38,11 +32,9 @@ def dropout(x, rate, *, seed=None, out=None):
     Source: Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", 2014; the bits are
         Philox4x32-10's: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011.
     """
-    if not isinstance(rate, numbers.Real):
-        raise TypeError(f"[dropout] rate must be a number: got {rate!r}")
-    rate = float(rate)
+    rate = checks.number("dropout", "rate", rate, "[0, 1]")
     seed, call = next_dropout_call() if seed is None else (_checked_seed(seed), 0)
-    y = _core.dropout(data(x), rate, seed, call, data(out))
+    y = _core.dropout(checks.array("dropout", "x", data(x)), rate, seed, call, data(out))
 
     def backward(dy, need):
         return (_core.dropout(dy, rate, seed, call),)

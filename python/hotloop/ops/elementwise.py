@@ -7,7 +7,7 @@ shape and dtype. TypeError where an argument is not real numbers, ValueError whe
 
 import numpy as np
 
-from hotloop import _core
+from hotloop import _core, checks
 from hotloop.autograd import Tensor, data, record
 from hotloop.ops.broadcast import summed_to
 
@@ -342,7 +342,7 @@ def where(condition, a, b):
         TypeError: condition is not boolean, or a or b not real numbers.
         ValueError: shapes do not broadcast.
     """
-    condition = np.asarray(data(condition))
+    condition = checks.array("where", "condition", data(condition))
     if condition.dtype != np.bool_:
         raise TypeError(f"[where] condition has dtype {condition.dtype}, wants bool")
     a_, b_ = _core.as_floats("where", (data(a), data(b)))

@@ -7,8 +7,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from hotloop import _core
-from hotloop.autograd import data, record
+from hotloop import _core, checks
+from hotloop.autograd import Tensor, data, record
 from hotloop.names import choose
 
 _LARGEST = 2**31 - 1
@@ -72,6 +72,8 @@ def _padded_axis(size, span, stride, before, after, ceil_mode):
 
 @lru_cache(maxsize=4096)
 def _geometry(op, input_hw, window_hw, stride_hw, padding, dilation_hw, ceil_mode, pooling):
+    if min(window_hw) < 1:
+        raise ValueError(f"[{op}] window must be at least 1, got {window_hw}")
     spans = tuple(d * (k - 1) + 1 for k, d in zip(window_hw, dilation_hw, strict=True))
     dilated = f" dilated by {dilation_hw}" if spans != window_hw else ""
     if padding == "same":
@@ -124,7 +126,7 @@ def as_images(op, x, data_format):
         ValueError: x has another number of axes, or data_format is unknown.
     """
     wanted = "(n, c, h, w)" if channels_first(op, data_format) else "(n, h, w, c)"
-    x = x if hasattr(x, "shape") else np.asarray(x)
+    x = x if isinstance(x, Tensor) else checks.array(op, "x", x)
     if len(x.shape) != 4:
         raise ValueError(f"[{op}] x {x.shape} has {len(x.shape)} dimensions, wants 4: {wanted}")
     return x
@@ -162,6 +164,8 @@ def check_out(op, out, shape, dtype=None):
         raise ValueError(f"[{op}] out has shape {out.shape}, the result has {shape}")
     if dtype is not None and out.dtype != dtype:
         raise TypeError(f"[{op}] out has dtype {out.dtype}, the result has {dtype}")
+    if not out.flags.writeable:
+        raise ValueError(f"[{op}] out is read-only")
     return out
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hotloop import _core
+from hotloop import _core, checks
 from hotloop.autograd import Tensor, data, is_grad_enabled, record
 from hotloop.names import choose
 
@@ -78,10 +78,13 @@ def softmax_cross_entropy(
     """
     op = "softmax_cross_entropy"
     number = _reduction(op, reduction)
-    array, ids = np.asarray(data(logits)), np.asarray(data(labels))
+    array, ids = checks.array(op, "logits", data(logits)), checks.array(op, "labels", data(labels))
+    label_smoothing = checks.number(op, "label_smoothing", label_smoothing, "[0, 1]")
+    if ignore_index is not None:
+        ignore_index = checks.integer(op, "ignore_index", ignore_index)
     weight = data(sample_weight)
     if weight is not None:
-        weight = np.asarray(weight)
+        weight = checks.array(op, "sample_weight", weight)
         if weight.ndim == array.ndim and weight.shape[-1:] == (1,):
             weight = weight[..., 0]
     loss, gradient = _core.softmax_cross_entropy(
@@ -110,11 +113,13 @@ def _matched(predictions, targets):
     return targets.reshape(predictions.shape) if longer == (*shorter, 1) else targets
 
 
-def _per_element(weight, shape):
+def _per_element(op, weight, shape):
     """One weight for each element, from one for each sample: the shape's leading axes, then axes of 1."""
-    if weight is None or np.shape(weight) == shape:
+    if weight is None:
+        return None
+    weight = checks.array(op, "sample_weight", weight)
+    if weight.shape == shape:
         return weight
-    weight = np.asarray(weight)
     leading = weight.shape
     while leading and leading[-1] == 1:
         leading = leading[:-1]
@@ -125,9 +130,9 @@ def _per_element(weight, shape):
 
 def _pointwise(op, kind, predictions, targets, sample_weight, reduction, delta=1.0, target_gradient=True):
     number = _reduction(op, reduction)
-    x, given = np.asarray(data(predictions)), np.asarray(data(targets))
+    x, given = checks.array(op, "predictions", data(predictions)), checks.array(op, "targets", data(targets))
     target = _matched(x, given)
-    weight = _per_element(data(sample_weight), x.shape)
+    weight = _per_element(op, data(sample_weight), x.shape)
     if not (isinstance(predictions, Tensor) or isinstance(targets, Tensor)):
         return _core.pointwise_loss(op, x, target, _LOSSES[kind], number, delta, weight, False)[0]
     inputs = (predictions, targets) if target_gradient else (predictions,)
@@ -197,8 +202,7 @@ def huber_loss(predictions, targets, *, delta=1.0, sample_weight=None, reduction
 
     Source: P. J. Huber, Robust Estimation of a Location Parameter, 1964.
     """
-    if not delta > 0:
-        raise ValueError(f"[huber_loss] delta must be positive, got {delta}")
+    delta = checks.number("huber_loss", "delta", delta, "(0, inf]")
     return _pointwise("huber_loss", "huber", predictions, targets, sample_weight, reduction, delta)
 
 

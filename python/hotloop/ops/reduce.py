@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from hotloop import _core
+from hotloop import _core, checks
 from hotloop.autograd import data, record
 
 __all__ = ["argmax", "max", "mean", "min", "sum"]
@@ -104,7 +104,10 @@ def _extreme(name, kind, x, axis, keepdims):
             dx[np.arange(len(rows)), _core.argmax(rows)] = dy.reshape(-1)
         return (dx.reshape(moved).transpose(back),)
 
-    return record(name, _core.reduce(x_, axis, kind, keepdims), (x,), backward)
+    y = _core.reduce(x_, axis, kind, keepdims)
+    if not y.size and 0 in [np.shape(x_)[i] for i in _axes(axis, np.ndim(x_))]:
+        raise ValueError(f"[{name}] shape {np.shape(x_)} has no element to take the {name} of")
+    return record(name, y, (x,), backward)
 
 
 def max(x, axis=None, keepdims=False):
@@ -157,10 +160,12 @@ def argmax(x, axis=None, keepdims=False):
     Raises:
         ValueError: axis is not one of x's; there is no element to choose from.
     """
-    x_ = np.asarray(data(x))
-    if axis is not None and not -x_.ndim <= axis < x_.ndim:
-        raise ValueError(f"[argmax] axis {axis} is not an axis of shape {x_.shape}")
-    if x_.ndim == 2 and axis in (1, -1) and not keepdims:
+    x_ = checks.array("argmax", "x", data(x))
+    if axis is not None:
+        axis = checks.axis("argmax", axis, x_.shape)
+    if not (x_.size if axis is None else x_.shape[axis]):
+        raise ValueError(f"[argmax] shape {x_.shape} has no element to choose from")
+    if x_.ndim == 2 and axis == 1 and not keepdims:
         return _core.argmax(x_)
     rows, moved, _ = _rows(x_, _axes(axis, x_.ndim))
     shape = _kept(x_.shape, axis) if keepdims else moved[:-1] if axis is not None else ()

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from hotloop import _core
+from hotloop import _core, checks
 from hotloop.autograd import data, record, record_view
 
 __all__ = ["concatenate", "reshape", "stack", "transpose"]
@@ -33,6 +33,8 @@ def reshape(x, shape):
     x_ = _array("reshape", x)
     try:
         y = x_.reshape(shape)
+    except TypeError:
+        raise TypeError(f"[reshape] shape must be an int or a tuple of ints, got {shape!r}") from None
     except ValueError:
         raise ValueError(f"[reshape] shape {x_.shape} with {x_.size} elements can't become {shape}") from None
     before = x_.shape
@@ -55,6 +57,8 @@ def transpose(x, axes=None):
     x_ = _array("transpose", x)
     try:
         y = x_.transpose(axes)
+    except TypeError:
+        raise TypeError(f"[transpose] axes must be a tuple of ints, got {axes!r}") from None
     except ValueError:
         raise ValueError(f"[transpose] axes {axes} are no order of the {x_.ndim} axes of shape {x_.shape}") from None
 
@@ -99,6 +103,17 @@ def getitem(x, key):
     return record_view("getitem", y, x, backward) if basic else record("getitem", y, (x,), backward)
 
 
+def _parts(op, arrays):
+    """The arrays as a tuple, and as ndarrays of one dtype."""
+    try:
+        arrays = tuple(arrays)
+    except TypeError:
+        raise TypeError(f"[{op}] arrays must be a sequence, got {arrays!r}") from None
+    if not arrays:
+        raise ValueError(f"[{op}] wants at least one array, got none")
+    return arrays, _core.as_floats(op, [data(x) for x in arrays])
+
+
 def concatenate(arrays, axis=0):
     """Arrays one behind the other along an axis that they have.
 
@@ -112,14 +127,8 @@ def concatenate(arrays, axis=0):
     Raises:
         ValueError: there are none, the axis is not theirs, or the shapes differ elsewhere.
     """
-    arrays = tuple(arrays)
-    parts = _core.as_floats("concatenate", [data(x) for x in arrays])
-    if not parts:
-        raise ValueError("[concatenate] wants at least one array, got none")
-    rank = parts[0].ndim
-    if not -rank <= axis < rank:
-        raise ValueError(f"[concatenate] axis {axis} is not an axis of shape {parts[0].shape}")
-    axis %= rank
+    arrays, parts = _parts("concatenate", arrays)
+    axis, rank = checks.axis("concatenate", axis, parts[0].shape), parts[0].ndim
     for i, part in enumerate(parts):
         if part.ndim != rank or any(
             n != m for j, (n, m) in enumerate(zip(part.shape, parts[0].shape, strict=True)) if j != axis
@@ -148,18 +157,14 @@ def stack(arrays, axis=0):
     Raises:
         ValueError: there are none, the shapes differ, or the axis is not one of the result.
     """
-    arrays = tuple(arrays)
-    parts = _core.as_floats("stack", [data(x) for x in arrays])
-    if not parts:
-        raise ValueError("[stack] wants at least one array, got none")
+    arrays, parts = _parts("stack", arrays)
     for i, part in enumerate(parts):
         if part.shape != parts[0].shape:
             raise ValueError(f"[stack] shapes differ: {parts[0].shape} and, at {i}, {part.shape}")
-    rank, count = parts[0].ndim + 1, len(parts)
-    if not -rank <= axis < rank:
-        raise ValueError(f"[stack] axis {axis} is not an axis of the result, which has {rank}")
+    count = len(parts)
+    axis = checks.axis("stack", axis, (count, *parts[0].shape))
     shape = [*parts[0].shape]
-    shape.insert(axis % rank, count)
+    shape.insert(axis, count)
     y = np.stack(parts, axis, out=_core.empty(shape, parts[0].dtype == np.float64))
 
     def backward(dy, need):

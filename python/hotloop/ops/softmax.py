@@ -1,18 +1,13 @@
 """Softmax and its logarithm, along one axis."""
 
-import operator
-
-from hotloop import _core
+from hotloop import _core, checks
 from hotloop.autograd import data, record
 
 __all__ = ["log_softmax", "softmax"]
 
 
 def _softmax(op, x, axis, logarithm, out):
-    try:
-        axis = operator.index(axis)
-    except TypeError:
-        raise TypeError(f"[{op}] axis must be an integer: got {axis!r}") from None
+    axis = checks.integer(op, "axis", axis)
     y = _core.softmax(data(x), axis, logarithm, data(out))
 
     def backward(dy, need):

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from hotloop import _core
+from hotloop import _core, checks
 from hotloop.autograd import Tensor, data, is_grad_enabled, record
 from hotloop.ops import activation, elementwise, reduce
 from hotloop.ops.elementwise import add, divide, multiply, negative, power, subtract
@@ -75,18 +75,23 @@ def _transpose(self, *axes):
 def _flatten(self, start_dim=0, end_dim=-1):
     """Axes start_dim .. end_dim as one."""
     shape = self.shape or (1,)
-    first, last = start_dim % len(shape), end_dim % len(shape)
+    first = checks.axis("flatten", start_dim, shape, "start_dim")
+    last = checks.axis("flatten", end_dim, shape, "end_dim")
+    if first > last:
+        raise ValueError(f"[flatten] start_dim {start_dim} comes after end_dim {end_dim}")
     return reshape(self, (*shape[:first], math.prod(shape[first : last + 1]), *shape[last + 1 :]))
 
 
 def _squeeze(self, axis=None):
     """Without the axes of size 1, or without this one."""
+    if axis is not None and self.shape[checks.axis("squeeze", axis, self.shape)] != 1:
+        raise ValueError(f"[squeeze] axis {axis} of shape {self.shape} has not size 1")
     return reshape(self, np.squeeze(self._data, axis).shape)
 
 
 def _unsqueeze(self, axis):
     """With a new axis of size 1 there."""
-    return reshape(self, np.expand_dims(self._data, axis).shape)
+    return reshape(self, np.expand_dims(self._data, checks.axis("unsqueeze", axis, (*self.shape, 1))).shape)
 
 
 def _astype(self, dtype):
@@ -95,7 +100,11 @@ def _astype(self, dtype):
     Raises:
         TypeError: dtype is neither.
     """
-    dtype, own = np.dtype(dtype), self.dtype
+    own = self.dtype
+    try:
+        dtype = np.dtype(dtype)
+    except TypeError:
+        dtype = repr(dtype)
     if dtype not in (np.float32, np.float64):
         raise TypeError(f"[astype] a Tensor is float32 or float64, not {dtype}; take .numpy() for others")
     return record("astype", self._data.astype(dtype), (self,), lambda dy, need: (dy.astype(own),))

@@ -1,8 +1,8 @@
 """Adam and its kin: a running mean of the gradient over the root of a running mean of its square."""
 
-from hotloop import _core
+from hotloop import _core, checks
 from hotloop.optim.base import Optimizer
-from hotloop.optim.checks import check_betas, check_option
+from hotloop.optim.checks import check_betas
 
 
 class Adam(Optimizer):
@@ -40,8 +40,8 @@ class Adam(Optimizer):
 
     def _make_spec(self, betas, eps, weight_decay, amsgrad):
         check_betas(self.name, betas)
-        check_option(self.name, "eps", eps)
-        check_option(self.name, "weight_decay", weight_decay)
+        checks.number(self.name, "eps", eps, "[0, inf)")
+        checks.number(self.name, "weight_decay", weight_decay, "[0, inf)")
         return _core.AdamSpec(
             beta1=betas[0],
             beta2=betas[1],
@@ -116,9 +116,9 @@ class Nadam(Optimizer):
 
     def _make_spec(self, betas, eps, weight_decay, momentum_decay):
         check_betas("Nadam", betas)
-        check_option("Nadam", "eps", eps)
-        check_option("Nadam", "weight_decay", weight_decay)
-        check_option("Nadam", "momentum_decay", momentum_decay)
+        checks.number("Nadam", "eps", eps, "[0, inf)")
+        checks.number("Nadam", "weight_decay", weight_decay, "[0, inf)")
+        checks.number("Nadam", "momentum_decay", momentum_decay, "[0, inf)")
         self._product_step, self._product = 0, 1.0
         return _core.NadamSpec(
             beta1=betas[0], beta2=betas[1], eps=eps, weight_decay=weight_decay, momentum_decay=momentum_decay

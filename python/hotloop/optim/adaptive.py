@@ -1,8 +1,7 @@
 """RMSprop and Adagrad: the gradient over the root of what its square was like."""
 
-from hotloop import _core
+from hotloop import _core, checks
 from hotloop.optim.base import Optimizer
-from hotloop.optim.checks import check_option
 
 
 class RMSprop(Optimizer):
@@ -39,10 +38,10 @@ class RMSprop(Optimizer):
         super().__init__(params, lr, learning_rate, 1e-2, options)
 
     def _make_spec(self, alpha, eps, weight_decay, momentum, centered):
-        check_option("RMSprop", "alpha", alpha, below=1.0)
-        check_option("RMSprop", "eps", eps)
-        check_option("RMSprop", "weight_decay", weight_decay)
-        check_option("RMSprop", "momentum", momentum)
+        checks.number("RMSprop", "alpha", alpha, "[0, 1)")
+        checks.number("RMSprop", "eps", eps, "[0, inf)")
+        checks.number("RMSprop", "weight_decay", weight_decay, "[0, inf)")
+        checks.number("RMSprop", "momentum", momentum, "[0, inf)")
         return _core.RmspropSpec(
             alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum, centered=bool(centered)
         )
@@ -94,10 +93,10 @@ class Adagrad(Optimizer):
         super().__init__(params, lr, learning_rate, 1e-2, options)
 
     def _make_spec(self, lr_decay, weight_decay, initial_accumulator_value, eps):
-        check_option("Adagrad", "lr_decay", lr_decay)
-        check_option("Adagrad", "weight_decay", weight_decay)
-        check_option("Adagrad", "initial_accumulator_value", initial_accumulator_value)
-        check_option("Adagrad", "eps", eps)
+        checks.number("Adagrad", "lr_decay", lr_decay, "[0, inf)")
+        checks.number("Adagrad", "weight_decay", weight_decay, "[0, inf)")
+        checks.number("Adagrad", "initial_accumulator_value", initial_accumulator_value, "[0, inf)")
+        checks.number("Adagrad", "eps", eps, "[0, inf)")
         return _core.AdagradSpec(lr_decay=lr_decay, weight_decay=weight_decay, eps=eps)
 
     def _state_fill(self, options):

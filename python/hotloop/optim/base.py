@@ -1,11 +1,10 @@
 """What all optimizers share: their parameters in flat buffers, the learning rate, saving and loading."""
 
-import math
 from numbers import Real
 
 import numpy as np
 
-from hotloop import _core
+from hotloop import _core, checks
 from hotloop.autograd import Tensor
 from hotloop.optim import schedules
 from hotloop.optim.checks import as_tensors
@@ -140,9 +139,7 @@ class Optimizer:
     learning_rate = lr
 
     def _checked_lr(self, value):
-        if not isinstance(value, Real) or isinstance(value, bool) or not 0 <= value < math.inf:
-            raise ValueError(f"[{self.name}] lr must be a finite number >= 0 or a schedule, got {value!r}")
-        return float(value)
+        return checks.number(self.name, "lr", value, "[0, inf)")
 
     # -- a step -------------------------------------------------------------------------------------------------------
 
@@ -275,6 +272,9 @@ class Optimizer:
         Raises:
             ValueError: it belongs to another optimizer, or to other parameters.
         """
+        missing = {"name", "lr", "options", "step", "updates", "arrays"} - set(state if isinstance(state, dict) else ())
+        if missing:
+            raise ValueError(f"[{self.name}] not a state_dict(): {', '.join(sorted(missing))} missing")
         if state["name"] != self.name:
             raise ValueError(f"[{self.name}] the state belongs to {state['name']}")
         if len(state["updates"]) != len(self._tensors):
@@ -306,6 +306,9 @@ class Optimizer:
             if np.shape(array) != tensor.shape:
                 raise ValueError(f"[{self.name}] state {key} has shape {np.shape(array)}, its parameter {tensor.shape}")
             states.setdefault(int(number), {})[name] = array
+        missing = [f"{n}.{name}" for n in range(len(self._tensors)) for name in names if name not in states.get(n, {})]
+        if states and missing:
+            raise ValueError(f"[{self.name}] the state lacks {', '.join(missing)}")
         return states
 
     def __getstate__(self):

@@ -1,8 +1,6 @@
 """What optimizers want of their arguments."""
 
-import math
-from numbers import Real
-
+from hotloop import checks
 from hotloop.autograd import Tensor
 
 
@@ -28,16 +26,9 @@ def as_tensors(where, params):
     return tensors
 
 
-def check_option(where, name, value, low=0.0, below=math.inf):
-    """Raises ValueError unless low <= value < below."""
-    if not isinstance(value, Real) or isinstance(value, bool) or not low <= value < below:
-        limit = f"finite and >= {low:g}" if below == math.inf else f"in [{low:g}, {below:g})"
-        raise ValueError(f"[{where}] {name} must be {limit}, got {value!r}")
-
-
 def check_betas(where, betas):
     """Raises ValueError unless betas are two numbers in [0, 1)."""
     if not isinstance(betas, tuple | list) or len(betas) != 2:
         raise ValueError(f"[{where}] betas must be two numbers, got {betas!r}")
     for position, beta in enumerate(betas):
-        check_option(where, f"betas[{position}]", beta, below=1.0)
+        checks.number(where, f"betas[{position}]", beta, "[0, 1)")

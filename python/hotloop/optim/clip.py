@@ -1,9 +1,8 @@
 """Clipping of gradients."""
 
 import math
-from numbers import Real
 
-from hotloop import _core
+from hotloop import _core, checks
 from hotloop.optim.checks import as_tensors
 
 
@@ -23,8 +22,7 @@ def clip_grad_norm(params, max_norm):
         ValueError: max_norm is negative or NaN, or a parameter comes twice.
         TypeError: params are not Tensors.
     """
-    if not isinstance(max_norm, Real) or not max_norm >= 0:
-        raise ValueError(f"[clip_grad_norm] max_norm must be >= 0, got {max_norm!r}")
+    max_norm = checks.number("clip_grad_norm", "max_norm", max_norm, "[0, inf]")
     tensors = as_tensors("clip_grad_norm", params)
     gradients = [tensor._grad for tensor in tensors if tensor._grad is not None]
     norm = math.sqrt(_core.square_sum(gradients))

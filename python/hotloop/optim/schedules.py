@@ -7,6 +7,7 @@ A schedule is called with the number of steps already made, 0 at the first. Each
 import math
 from dataclasses import dataclass, fields
 
+from hotloop import checks
 from hotloop.names import choose
 
 __all__ = [
@@ -23,18 +24,8 @@ __all__ = [
 _table = {}
 
 
-def _check_rate(where, name, value):
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < math.inf:
-        raise ValueError(f"[{where}] {name} must be a finite number >= 0, got {value!r}")
-
-
-def _check_steps(where, name, value):
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ValueError(f"[{where}] {name} must be a whole number >= 1, got {value!r}")
-
-
 class Schedule:
-    """Base of the schedules: a frozen dataclass with a checked rate in every field but counts of steps."""
+    """Base of the schedules: a frozen dataclass with a rate in every field but counts of steps; all are checked."""
 
     _counts = ("steps", "every")
 
@@ -43,8 +34,10 @@ class Schedule:
 
     def __post_init__(self):
         for field in fields(self):
-            check = _check_steps if field.name in self._counts else _check_rate
-            check(type(self).__name__, field.name, getattr(self, field.name))
+            where, name, value = type(self).__name__, field.name, getattr(self, field.name)
+            is_count = name in self._counts
+            value = checks.integer(where, name, value, 1) if is_count else checks.number(where, name, value, "[0, inf)")
+            object.__setattr__(self, name, value)
 
     def config(self):
         """{"name": ..., field: value, ...}, for from_config."""
@@ -145,11 +138,10 @@ class linear_warmup(Schedule):
     steps: int
 
     def __post_init__(self):
-        if isinstance(self.schedule, int | float):
-            object.__setattr__(self, "schedule", constant(self.schedule))
-        elif not callable(self.schedule):
-            raise ValueError(f"[linear_warmup] schedule must be a number or a schedule, got {self.schedule!r}")
-        _check_steps("linear_warmup", "steps", self.steps)
+        if not callable(self.schedule):
+            rate = checks.number("linear_warmup", "schedule", self.schedule, "[0, inf)")
+            object.__setattr__(self, "schedule", constant(rate))
+        object.__setattr__(self, "steps", checks.integer("linear_warmup", "steps", self.steps, 1))
 
     def __call__(self, step):
         if step < self.steps:

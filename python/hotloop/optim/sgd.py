@@ -1,8 +1,8 @@
 """Stochastic gradient descent, and Lion."""
 
-from hotloop import _core
+from hotloop import _core, checks
 from hotloop.optim.base import Optimizer
-from hotloop.optim.checks import check_betas, check_option
+from hotloop.optim.checks import check_betas
 
 
 class SGD(Optimizer):
@@ -36,9 +36,9 @@ class SGD(Optimizer):
         super().__init__(params, lr, learning_rate, 1e-2, options)
 
     def _make_spec(self, momentum, dampening, weight_decay, nesterov):
-        check_option("SGD", "momentum", momentum)
-        check_option("SGD", "dampening", dampening)
-        check_option("SGD", "weight_decay", weight_decay)
+        checks.number("SGD", "momentum", momentum, "[0, inf)")
+        checks.number("SGD", "dampening", dampening, "[0, inf)")
+        checks.number("SGD", "weight_decay", weight_decay, "[0, inf)")
         if nesterov and (momentum == 0 or dampening != 0):
             raise ValueError(f"[SGD] nesterov wants momentum > 0 and dampening 0, got {momentum} and {dampening}")
         return _core.SgdSpec(momentum=momentum, dampening=dampening, weight_decay=weight_decay, nesterov=bool(nesterov))
@@ -68,7 +68,7 @@ class Lion(Optimizer):
 
     def _make_spec(self, betas, weight_decay):
         check_betas("Lion", betas)
-        check_option("Lion", "weight_decay", weight_decay)
+        checks.number("Lion", "weight_decay", weight_decay, "[0, inf)")
         return _core.LionSpec(beta1=betas[0], beta2=betas[1], weight_decay=weight_decay)
 
     def _state_fill(self, options):

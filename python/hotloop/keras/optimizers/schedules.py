@@ -1,5 +1,6 @@
 """keras.optimizers.schedules: hotloop's schedules under Keras' names and arguments."""
 
+from hotloop import checks
 from hotloop.optim import schedules
 
 __all__ = ["CosineDecay", "ExponentialDecay", "InverseTimeDecay", "PolynomialDecay"]
@@ -19,6 +20,8 @@ def InverseTimeDecay(initial_learning_rate, decay_steps, decay_rate):
 
 def CosineDecay(initial_learning_rate, decay_steps, alpha=0.0):
     """lr falls along half a cosine to alpha * initial."""
+    initial_learning_rate = checks.number("CosineDecay", "initial_learning_rate", initial_learning_rate, "[0, inf)")
+    alpha = checks.number("CosineDecay", "alpha", alpha, "[0, inf)")
     return schedules.cosine(initial_learning_rate, steps=decay_steps, final=alpha * initial_learning_rate)
 
 
