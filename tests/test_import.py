@@ -13,7 +13,7 @@ NAMES = """
     softmax_cross_entropy binary_cross_entropy_with_logits mse_loss mae_loss huber_loss
     randn zeros ones set_seed set_num_threads show_config clip_grad_norm optim
     Model Sequential load_model layers losses metrics callbacks initializers data examples keras nn
-    tensor from_numpy manual_seed float32 float64
+    tensor from_numpy manual_seed float32 float64 array from_dlpack cuda
 """.split()  # noqa: SIM905
 
 

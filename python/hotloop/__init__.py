@@ -13,6 +13,7 @@ __version__ = "0.1.0"
 _LAZY = {
     "bench": ("hotloop.bench", None),
     "callbacks": ("hotloop.callbacks", None),
+    "cuda": ("hotloop.cuda", None),
     "data": ("hotloop.data", None),
     "examples": ("hotloop.examples", None),
     "initializers": ("hotloop.initializers", None),
@@ -22,6 +23,8 @@ _LAZY = {
     "metrics": ("hotloop.metrics", None),
     "nn": ("hotloop.nn", None),
     "optim": ("hotloop.optim", None),
+    "array": ("hotloop.arrays", "array"),
+    "from_dlpack": ("hotloop.arrays", "from_dlpack"),
     "Model": ("hotloop.models", "Model"),
     "Sequential": ("hotloop.models", "Sequential"),
     "load_model": ("hotloop.loading", "load_model"),

@@ -1,5 +1,6 @@
-"""Where a model runs."""
+"""Where a model runs and an array lies."""
 
+from hotloop import cuda
 from hotloop.names import choose
 
 _DEVICES = {"auto": "cpu", "cpu": "cpu", "cuda": "cuda"}
@@ -10,11 +11,9 @@ def choose_device(where, device):
 
     Raises:
         ValueError: the name is unknown.
-        RuntimeError: this build does not have the device.
+        RuntimeError: this build or this machine does not have the device.
     """
     chosen = choose(where, "device", device, _DEVICES)
-    if chosen == "cuda":
-        raise RuntimeError(
-            f'[{where}] device "cuda" was asked for, but this hotloop was built without CUDA; use "cpu" or "auto"'
-        )
+    if chosen == "cuda" and (reason := cuda.reason_against()) is not None:
+        raise RuntimeError(f'[{where}] device "cuda" was asked for, but {reason}; use "cpu" or "auto"')
     return chosen
