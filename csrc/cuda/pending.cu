@@ -20,13 +20,6 @@ Status conv2d_max_pool2d_input_grad(const ConvPoolShape&, const float*, const ui
 Status conv2d_max_pool2d_weight_grad(const ConvPoolShape&, const float*, const float*, const uint8_t*, float*) {
   return kPending;
 }
-Status softmax_cross_entropy(const CrossEntropySpec&, const float*, const int64_t*, const float*, const float*,
-                             const float*, float*, float*) {
-  return kPending;
-}
-Status pointwise_loss(const PointwiseLossSpec&, const float*, const float*, const float*, float*, float*) {
-  return kPending;
-}
 Status dropout(const DropoutSpec&, const float*, float*) { return kPending; }
 Status sgd(const SgdSpec&, const StepState*, int64_t, const float*, float*, float*) { return kPending; }
 Status adam(const AdamSpec&, const StepState*, int64_t, const float*, float*, float*, float*, float*) {

@@ -20,6 +20,8 @@ template <int width_, int count_>
 struct RowShape {
   static constexpr int width = width_, count = count_;
   static constexpr int rows_at_once = kRowThreads / width;  // of a block
+  // Blocks that a multiprocessor shall have room for, which bounds a thread's registers.
+  static constexpr int blocks = count <= 8 ? 4 : (count <= 16 ? 2 : 1);
 };
 
 /// f(shape) with the RowShape for rows of up to kShortRow elements.
