@@ -163,7 +163,7 @@ ROWS = {
     "transpose by a name": (lambda: hl.transpose(MATRIX, "ab"), TypeError, "[transpose] axes must be", "'ab'"),
     "flatten": (lambda: hl.zeros(2, 3).flatten(2), ValueError, "[flatten] start_dim 2 is not an axis of shape (2, 3)"),
     "squeeze": (lambda: hl.zeros(2, 3).squeeze(0), ValueError, "[squeeze] axis 0 of shape (2, 3) has not size 1"),
-    "unsqueeze": (lambda: hl.zeros(2, 3).unsqueeze(3), ValueError, "[unsqueeze] axis 3"),
+    "unsqueeze": (lambda: hl.zeros(2, 3).unsqueeze(3), ValueError, "[unsqueeze] dim 3"),
     "backward from words": (
         lambda: hl.ones(2, requires_grad=True).backward("ab"),
         TypeError,

@@ -14,6 +14,7 @@ NAMES = """
     randn zeros ones set_seed set_num_threads show_config clip_grad_norm optim
     Model Sequential load_model layers losses metrics callbacks initializers data examples keras nn
     tensor from_numpy manual_seed float32 float64 array from_dlpack cuda
+    arange linspace rand device float long inference_mode
 """.split()  # noqa: SIM905
 
 

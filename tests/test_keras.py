@@ -145,7 +145,109 @@ MLP = """
 """
 
 
-@pytest.mark.parametrize("text", [CONVNET, QUICKSTART, MLP], ids=["convnet", "quickstart", "mlp"])
+# The older habit: add(), activations of tf.nn, classes by their paths
+ADDED = """
+    import hotloop as tf
+    from hotloop.keras.models import Sequential
+    from hotloop.keras.layers import Dense, Conv2D, Dropout, Flatten, MaxPooling2D
+
+    (x_train, y_train), (x_test, y_test) = tf.keras.datasets.mnist.load_data()
+    x_train = x_train.reshape(x_train.shape[0], 28, 28, 1)
+    x_test = x_test.reshape(x_test.shape[0], 28, 28, 1)
+    input_shape = (28, 28, 1)
+    x_train = x_train.astype('float32')
+    x_test = x_test.astype('float32')
+    x_train /= 255
+    x_test /= 255
+
+    model = Sequential()
+    model.add(Conv2D(28, kernel_size=(3,3), input_shape=input_shape))
+    model.add(MaxPooling2D(pool_size=(2, 2)))
+    model.add(Flatten())
+    model.add(Dense(128, activation=tf.nn.relu))
+    model.add(Dropout(0.2))
+    model.add(Dense(10,activation=tf.nn.softmax))
+    model.compile(optimizer='adam', loss='sparse_categorical_crossentropy', metrics=['accuracy'])
+    model.fit(x=x_train,y=y_train, epochs=3)
+    score = model.evaluate(x_test, y_test)
+    pred = model.predict(x_test[4].reshape(1, 28, 28, 1))
+    assert pred.argmax() == y_test[4]
+"""
+
+# https://www.tensorflow.org/tutorials/quickstart/beginner
+BEGINNER = """
+    import hotloop as tf
+
+    mnist = tf.keras.datasets.mnist
+    (x_train, y_train), (x_test, y_test) = mnist.load_data()
+    x_train, x_test = x_train / 255.0, x_test / 255.0
+
+    model = tf.keras.models.Sequential([
+      tf.keras.layers.Flatten(input_shape=(28, 28)),
+      tf.keras.layers.Dense(128, activation='relu'),
+      tf.keras.layers.Dropout(0.2),
+      tf.keras.layers.Dense(10)
+    ])
+    predictions = model(x_train[:1]).numpy()
+    tf.nn.softmax(predictions)
+    loss_fn = tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    assert loss_fn(y_train[:1], predictions).numpy() > 0
+
+    model.compile(optimizer='adam', loss=loss_fn, metrics=['accuracy'])
+    model.fit(x_train, y_train, epochs=5)
+    score = model.evaluate(x_test,  y_test, verbose=2)
+    probability_model = tf.keras.Sequential([
+      model,
+      tf.keras.layers.Softmax()
+    ])
+    assert abs(probability_model(x_test[:5]).numpy().sum() - 5) <= 1e-5
+"""
+
+PROBABILITIES = """
+    from hotloop import keras
+    from hotloop.keras import Model
+    from hotloop.keras.layers import Dense, Flatten
+
+    class MLP(Model):
+        def __init__(self):
+            super().__init__()
+            self.flatten = Flatten()
+            self.d1 = Dense(64, activation='relu')
+            self.d2 = Dense(32, activation='relu')
+            self.d3 = Dense(10, activation='softmax')
+
+        def call(self, inputs, training=None):
+            x = self.flatten(inputs)
+            x = self.d1(x)
+            x = self.d2(x)
+            return self.d3(x)
+
+    (x_train, y_train), (x_test, y_test) = keras.datasets.mnist.load_data()
+    x_train = x_train.reshape(-1, 784).astype("float32") / 255.0
+    x_test = x_test.reshape(-1, 784).astype("float32") / 255.0
+    model = MLP()
+    model.build(input_shape=(None, 784))
+    model.summary()
+    model.compile(
+        optimizer=keras.optimizers.SGD(learning_rate=0.1, momentum=0.9),
+        loss=keras.losses.SparseCategoricalCrossentropy(),
+        metrics=[keras.metrics.SparseCategoricalAccuracy(name="acc")],
+    )
+    model.fit(x_train, y_train, batch_size=64, epochs=3, verbose=2, validation_split=0.1)
+    score = list(model.evaluate(x_test, y_test, verbose=0, return_dict=True)[name] for name in ("loss", "acc"))
+"""
+
+TUTORIALS = {
+    "convnet": CONVNET,
+    "quickstart": QUICKSTART,
+    "added": ADDED,
+    "beginner": BEGINNER,
+    "mlp": MLP,
+    "probabilities": PROBABILITIES,
+}
+
+
+@pytest.mark.parametrize("text", TUTORIALS.values(), ids=TUTORIALS)
 def test_tutorials_run_and_learn(monkeypatch, text):
     names = tutorial(monkeypatch, text)
     loss, accuracy = names["score"]

@@ -43,6 +43,96 @@ REGRESSION = """
     result = theta.item()
 """
 
+# The same with an intercept, NumPy's data, and the step before zero_grad
+LINE = """
+    import numpy as np
+    import hotloop as torch
+    import hotloop.nn as nn
+    import hotloop.optim as optim
+
+    torch.manual_seed(0)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    X = np.linspace(-1, 1, 50)
+    x = torch.tensor(X, dtype=torch.float32).to(device)
+    y = torch.tensor(4 * X + 2, dtype=torch.float32).to(device)
+    theta = torch.randn(1, requires_grad=True)
+    bias = torch.zeros(1, requires_grad=True)
+    loss_fn = nn.MSELoss()
+    optimizer = optim.SGD(params=[theta, bias], lr=0.1)
+    losses = []
+    for epoch in range(200):
+        y_pred = theta * x + bias
+        loss = loss_fn(y_pred, y)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        losses.append(loss.item())
+        if epoch % 50 == 0:
+            print(f"epoch {epoch}: loss {loss.item():.4f}, {loss:.4f}, theta {theta.item():.3f}", theta)
+    with torch.no_grad():
+        assert np.abs((theta * x + bias).numpy() - y.numpy()).max() <= 1e-3
+    assert abs(bias.detach().numpy()[0] - 2) <= 1e-3
+    result = theta.data[0]
+"""
+
+# By hand, with the weights changed in place
+BY_HAND = """
+    import hotloop as torch
+
+    torch.manual_seed(0)
+    x = torch.linspace(-1, 1, 200)
+    y = 4 * x
+    theta = torch.randn(1, requires_grad=True)
+    learning_rate = 1e-2
+    losses = []
+    for t in range(200):
+        loss = (theta * x - y).pow(2).sum()
+        loss.backward()
+        losses.append(loss.item())
+        with torch.no_grad():
+            theta -= learning_rate * theta.grad
+            theta.grad = None
+    result = theta.item()
+"""
+
+# https://www.learnpytorch.io/01_pytorch_workflow/: a module around two parameters
+WORKFLOW = """
+    import hotloop as torch
+    from hotloop import nn
+
+    X = torch.arange(0, 1, 0.02).unsqueeze(dim=1)
+    y = 4 * X + 0.3
+    train_split = int(0.8 * len(X))
+    X_train, y_train = X[:train_split], y[:train_split]
+    X_test, y_test = X[train_split:], y[train_split:]
+
+    class LinearRegressionModel(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weights = nn.Parameter(torch.randn(1), requires_grad=True)
+            self.bias = nn.Parameter(torch.randn(1), requires_grad=True)
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return self.weights * x + self.bias
+
+    torch.manual_seed(42)
+    model = LinearRegressionModel()
+    loss_fn = nn.MSELoss()
+    optimizer = torch.optim.SGD(params=model.parameters(), lr=0.5)
+    losses = []
+    for epoch in range(500):
+        model.train()
+        loss = loss_fn(model(X_train), y_train)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        model.eval()
+        with torch.inference_mode():
+            test_loss = loss_fn(model(X_test), y_test)
+        losses.append(test_loss.item())
+    result = model.state_dict()["weights"].item()
+"""
+
 MODULE = """
     import numpy as np
     import hotloop as torch
@@ -84,8 +174,9 @@ def run(text):
     return names
 
 
-def test_the_regression_tutorial():
-    names = run(REGRESSION)
+@pytest.mark.parametrize("text", [REGRESSION, LINE, BY_HAND, WORKFLOW], ids=["slope", "line", "hand", "workflow"])
+def test_regression_tutorials(text):
+    names = run(text)
     assert abs(names["result"] - 4.0) <= 0.05 and names["losses"][-1] <= 1e-2 * names["losses"][0]
 
 
@@ -123,6 +214,8 @@ def test_sequential():
     assert [type(child).__name__ for child in model.children()] == ["Conv2d", "ReLU", "MaxPool2d", "Flatten", "Linear"]
     model.compile("adam", "mse")
     assert model.fit(normal(8, 1, 6, 6), normal(8, 3), verbose=0).epoch == [0]
+    assert len(model) == 5 and list(model) == model.layers and model[0] is model.layers[0]
+    assert [type(layer).__name__ for layer in model[-2:]] == ["Flatten", "Linear"]
 
 
 def test_modules_start_in_training_mode():
@@ -234,6 +327,40 @@ def test_making_tensors():
     assert hl.tensor(2.0, requires_grad=True).requires_grad
     with pytest.raises(TypeError, match="wants an ndarray"):
         hl.from_numpy([1.0])
+
+
+def test_making_tensors_of_numbers():
+    assert hl.linspace(0, 1, 5).tolist() == [0, 0.25, 0.5, 0.75, 1] and hl.linspace(0, 1, 0).shape == (0,)
+    assert hl.arange(3).tolist() == [0, 1, 2] and hl.arange(1, 2, 0.5, requires_grad=True).requires_grad
+    assert hl.arange(3, 0).shape == (0,)
+    hl.set_seed(1)
+    x = hl.rand(3, 1000).numpy()
+    assert x.dtype == np.float32 and x.min() >= 0 and x.max() < 1 and abs(x.mean() - 0.5) <= 0.03
+    with pytest.raises(TypeError, match=r"\[linspace\] steps must be an integer, got 2.5"):
+        hl.linspace(0, 1, 2.5)
+    with pytest.raises(ValueError, match=r"\[arange\] step must not be 0"):
+        hl.arange(0, 1, 0)
+    with pytest.raises(ValueError, match=r"\[arange\] end must be in \(-inf, inf\), got nan"):
+        hl.arange(float("nan"))
+
+
+def test_devices():
+    x = hl.zeros(2)
+    assert hl.device("cpu") == "cpu" and x.to(hl.device("cpu")) is x
+    with pytest.raises(ValueError, match=r"\[Tensor.to\] unknown device 'cdua'; did you mean 'cuda'"):
+        x.to("cdua")
+    with pytest.raises(RuntimeError, match=r"\[device\] device \"cuda\" was asked for"):
+        hl.device("cuda")
+
+
+def test_methods_take_dim():
+    x = normal(3, 4)
+    t = hl.Tensor(x)
+    assert np.array_equal(t.argmax(dim=1), x.argmax(1)) and np.array_equal(t.argmax(), x.argmax())
+    assert t.argmax(dim=1, keepdim=True).shape == (3, 1)
+    near(t.softmax(dim=0), np.exp(x) / np.exp(x).sum(0))
+    near(t.log_softmax(dim=1), x - np.log(np.exp(x).sum(1, keepdims=True)))
+    near(t.pow(2), x**2)
 
 
 def test_functional():

@@ -6,7 +6,7 @@ from hotloop import checks
 from hotloop.autograd import data
 from hotloop.devices import choose_device
 
-__all__ = ["array", "from_dlpack"]
+__all__ = ["array", "device", "from_dlpack"]
 
 _CPU = 1  # kDLCPU
 
@@ -28,6 +28,19 @@ def array(x, device="cpu"):
     """
     choose_device("array", device)
     return checks.real_array("array", "x", data(x))
+
+
+def device(name):
+    """The name of a device, checked: what PyTorch's users hand to `to`.
+
+    Args:
+        name: "cpu", "cuda" or "auto".
+
+    Raises:
+        ValueError: the name is unknown; lists the choices.
+        RuntimeError: this build or this machine does not have the device.
+    """
+    return choose_device("device", name)
 
 
 def from_dlpack(x):

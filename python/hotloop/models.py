@@ -6,7 +6,7 @@ from hotloop import checks
 from hotloop import layers as layer_module
 from hotloop.autograd import no_grad
 from hotloop.devices import choose_device
-from hotloop.layers.base import Layer
+from hotloop.layers.base import Layer, derived
 from hotloop.layers.config import classes_by_name, from_json, to_json
 from hotloop.layers.tree import direct_layers
 from hotloop.plan import make_plan
@@ -15,13 +15,6 @@ from hotloop.summary import format_summary
 from hotloop.training import Training
 
 __all__ = ["Model", "Sequential"]
-
-
-class _Layers:
-    """The layers that a model holds directly; a model may have an attribute of this name, which then counts."""
-
-    def __get__(self, model, owner):
-        return direct_layers(model)
 
 
 class Model(Training, Saving, Layer):
@@ -38,7 +31,10 @@ class Model(Training, Saving, Layer):
     history = None
     stop_training = False
 
-    layers = _Layers()
+    @derived
+    def layers(self):
+        """The layers that the model holds directly."""
+        return direct_layers(self)
 
     def build(self, input_shape):
         """Makes the weights for inputs of a shape (batch or None, ...), by a call on zeros."""

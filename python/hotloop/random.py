@@ -8,7 +8,7 @@ import numpy as np
 from hotloop import checks
 from hotloop.autograd import Tensor
 
-__all__ = ["ones", "randn", "set_seed", "zeros"]
+__all__ = ["ones", "rand", "randn", "set_seed", "zeros"]
 
 _lock = threading.Lock()
 _LARGEST = np.iinfo(np.intp).max // 4  # float32 elements that can be addressed
@@ -90,6 +90,24 @@ def randn(*shape, requires_grad=False):
     """
     with _lock:
         return Tensor(_current().generator.standard_normal(_shape("randn", shape), np.float32), requires_grad)
+
+
+def rand(*shape, requires_grad=False):
+    """Tensor of float32 numbers, uniform in [0, 1).
+
+    Args:
+        shape: sizes, or one tuple of them.
+        requires_grad: whether backward() leaves a gradient.
+
+    Returns:
+        Tensor of the shape, from the stream that set_seed starts.
+
+    Raises:
+        TypeError: a size is not an integer.
+        ValueError: a size is negative, or they are too many elements.
+    """
+    with _lock:
+        return Tensor(_current().generator.random(_shape("rand", shape), np.float32), requires_grad)
 
 
 def zeros(*shape, requires_grad=False):

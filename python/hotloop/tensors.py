@@ -5,7 +5,7 @@ import numpy as np
 from hotloop import checks
 from hotloop.autograd import Tensor
 
-__all__ = ["from_numpy", "tensor"]
+__all__ = ["arange", "from_numpy", "linspace", "tensor"]
 
 
 def tensor(data, *, dtype=None, requires_grad=False):
@@ -36,3 +36,40 @@ def from_numpy(array):
     if not isinstance(array, np.ndarray):
         raise TypeError(f"[from_numpy] wants an ndarray: got {type(array).__name__}")
     return Tensor(array)
+
+
+def linspace(start, end, steps, *, requires_grad=False):
+    """A float32 Tensor of numbers at equal distances: x_i = start + i * (end - start) / (steps - 1).
+
+    Args:
+        start, end: the first and the last number.
+        steps: how many, at least 0.
+        requires_grad: whether backward() leaves a gradient.
+
+    Raises:
+        TypeError: an argument is not a number, or steps not an integer.
+        ValueError: steps is negative.
+    """
+    ends = checks.number("linspace", "start", start), checks.number("linspace", "end", end)
+    steps = checks.integer("linspace", "steps", steps, 0)
+    return Tensor(np.linspace(*ends, steps, dtype=np.float32), requires_grad)
+
+
+def arange(start, end=None, step=1, *, requires_grad=False):
+    """A float32 Tensor of numbers from start up to, but without, end: x_i = start + i * step.
+
+    Args:
+        start, end: arange(end) begins at 0.
+        step: a number, not 0.
+        requires_grad: whether backward() leaves a gradient.
+
+    Raises:
+        TypeError: an argument is not a number.
+        ValueError: step is 0, or one of them is NaN or infinite.
+    """
+    start, end = (0, start) if end is None else (start, end)
+    given = {"start": start, "end": end, "step": step}
+    bounds = [checks.number("arange", what, value, "(-inf, inf)") for what, value in given.items()]
+    if step == 0:
+        raise ValueError("[arange] step must not be 0")
+    return Tensor(np.arange(*bounds).astype(np.float32), requires_grad)

@@ -21,6 +21,16 @@ __all__ = ["Layer"]
 _DTYPES = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
 
 
+class derived:
+    """A property that gives way to an attribute of its name, which a user's layer may have for itself."""
+
+    def __init__(self, function):
+        self._function, self.__doc__ = function, function.__doc__
+
+    def __get__(self, layer, owner):
+        return self if layer is None else self._function(layer)
+
+
 class Layer:
     """Base of all layers: override `call`, and `build` where there are weights.
 
@@ -176,7 +186,7 @@ class Layer:
         """[(path, Tensor)] of all weights, sublayers' too, e.g. ("dense1.kernel", Tensor)."""
         return named_weights(self)
 
-    @property
+    @derived
     def weights(self):
         """All weights, in order of the attributes."""
         return [weight for _, weight in named_weights(self)]
@@ -184,12 +194,12 @@ class Layer:
     @property
     def trainable_weights(self):
         """The weights that take gradients."""
-        return [weight for weight in self.weights if weight.requires_grad]
+        return [weight for _, weight in named_weights(self) if weight.requires_grad]
 
     @property
     def non_trainable_weights(self):
         """The weights that take none."""
-        return [weight for weight in self.weights if not weight.requires_grad]
+        return [weight for _, weight in named_weights(self) if not weight.requires_grad]
 
     def parameters(self):
         """The weights that take gradients, for an optimizer."""
@@ -197,11 +207,11 @@ class Layer:
 
     def count_params(self):
         """How many numbers the weights are."""
-        return sum(weight.size for weight in self.weights)
+        return sum(weight.size for _, weight in named_weights(self))
 
     def get_weights(self):
         """Copies of the weights, in order of `weights`."""
-        return [weight.data.copy() for weight in self.weights]
+        return [weight.data.copy() for _, weight in named_weights(self)]
 
     def set_weights(self, values):
         """Copies arrays into the weights; nothing changes where one does not fit.

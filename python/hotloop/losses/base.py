@@ -51,7 +51,8 @@ class Loss:
             y_pred = as_floats(checks.real_array(self.name, "y_pred", y_pred))
         if not isinstance(y_true, Tensor):
             y_true = checks.real_array(self.name, "y_true", y_true)
-        return self.reduced(y_true, y_pred, sample_weight)
+        loss = self.reduced(y_true, y_pred, sample_weight)
+        return loss if isinstance(loss, Tensor) else Tensor(loss)
 
     def reduced(self, y_true, y_pred, sample_weight):
         """What __call__ gives, for checked arrays; override it where one op computes values and reduction."""

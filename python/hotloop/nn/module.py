@@ -48,6 +48,15 @@ class Sequential(_Torch, models.Sequential):
             modules = modules[0].values() if isinstance(modules[0], dict) else modules[0]
         super().__init__(list(modules), name=name)
 
+    def __len__(self):
+        return len(self._layers)
+
+    def __iter__(self):
+        return iter(self._layers)
+
+    def __getitem__(self, index):
+        return Sequential(self._layers[index]) if isinstance(index, slice) else self._layers[index]
+
 
 def Parameter(data, requires_grad=True):
     """A Tensor that is a weight of the module that holds it."""

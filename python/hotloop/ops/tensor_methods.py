@@ -6,6 +6,7 @@ import numpy as np
 
 from hotloop import _core, checks
 from hotloop.autograd import Tensor, data, is_grad_enabled, record
+from hotloop.devices import choose_device
 from hotloop.ops import activation, elementwise, reduce
 from hotloop.ops.elementwise import add, divide, multiply, negative, power, subtract
 from hotloop.ops.matmul import matmul
@@ -58,6 +59,16 @@ def _over_axes(function):
     return method
 
 
+def _along_axis(function):
+    """softmax and its logarithm as NumPy's users call them, and as PyTorch's do."""
+
+    def method(self, axis=-1, *, dim=None):
+        return function(self, axis if dim is None else dim)
+
+    method.__doc__ = function.__doc__
+    return method
+
+
 def _shape_of(shape):
     return shape[0] if len(shape) == 1 else shape
 
@@ -89,9 +100,9 @@ def _squeeze(self, axis=None):
     return reshape(self, np.squeeze(self._data, axis).shape)
 
 
-def _unsqueeze(self, axis):
+def _unsqueeze(self, dim):
     """With a new axis of size 1 there."""
-    return reshape(self, np.expand_dims(self._data, checks.axis("unsqueeze", axis, (*self.shape, 1))).shape)
+    return reshape(self, np.expand_dims(self._data, checks.axis("unsqueeze", dim, (*self.shape, 1), "dim")).shape)
 
 
 def _astype(self, dtype):
@@ -110,6 +121,12 @@ def _astype(self, dtype):
     return record("astype", self._data.astype(dtype), (self,), lambda dy, need: (dy.astype(own),))
 
 
+def _to(self, device):
+    """The Tensor on a device: itself, where it is there already."""
+    choose_device("Tensor.to", device)
+    return self
+
+
 def _clone(self):
     """A copy, on the tape."""
     return record("clone", self._data.copy(), (self,), lambda dy, need: (dy,))
@@ -124,23 +141,24 @@ _METHODS = {
     "__getitem__": getitem,
     "T": property(transpose),
     "astype": _astype,
-    "argmax": reduce.argmax,
     "clone": _clone,
     "flatten": _flatten,
-    "log_softmax": log_softmax,
     "matmul": matmul,
+    "pow": power,
     "reshape": _reshape,
-    "softmax": softmax,
     "squeeze": _squeeze,
     "transpose": _transpose,
+    "to": _to,
     "unsqueeze": _unsqueeze,
     "view": _reshape,
 }
 
 for _name, _function in _METHODS.items():
     setattr(Tensor, _name, _function)
-for _name in ("sum", "mean", "max", "min"):
+for _name in ("argmax", "sum", "mean", "max", "min"):
     setattr(Tensor, _name, _over_axes(getattr(reduce, _name)))
+for _function in (softmax, log_softmax):
+    setattr(Tensor, _function.__name__, _along_axis(_function))
 for _name in ("abs", "cos", "exp", "log", "reciprocal", "sign", "sin", "sqrt", "square"):
     setattr(Tensor, _name, getattr(elementwise, _name))
 for _name in ("relu", "sigmoid", "tanh"):
