@@ -15,8 +15,10 @@ namespace {
 
 constexpr int64_t kBlockK = 256;           // a panel of 256 x 16 floats is half of L1
 constexpr int64_t kBlockN = 4096;          // columns packed at a time: 4 MB of L3
+constexpr int64_t kPacked = 1 << 20;       // elements packed between two barriers of all threads: 4 MB of L3
 constexpr int64_t kJobProducts = 1 << 18;  // multiply-adds that repay handing a job to a thread
 constexpr int64_t kWantedJobs = 16;
+constexpr int64_t kLongProducts = 1 << 29;  // from here on twice as many jobs: at the end a thread waits for less
 constexpr int64_t kMaxPartials = 16;
 
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -31,8 +33,9 @@ struct Grid {
 
 Grid make_grid(int64_t m, int64_t panels, int64_t k, int tile_rows, int tile_columns) {
   Grid grid{};
-  const int64_t jobs_worth = std::max<int64_t>(1, m * panels * tile_columns * k / kJobProducts);
-  const int64_t wanted = std::min(kWantedJobs, jobs_worth);
+  const int64_t products = m * panels * tile_columns * k;
+  const int64_t wanted =
+      std::clamp<int64_t>(products / kJobProducts, 1, products < kLongProducts ? kWantedJobs : 2 * kWantedJobs);
   grid.rows = std::min<int64_t>(round_up(ceil_div(m, wanted), tile_rows), 24 * tile_rows);
   grid.rows = std::max<int64_t>(grid.rows, std::min<int64_t>(m, 2 * tile_rows));
   grid.row_jobs = ceil_div(m, grid.rows);
@@ -224,33 +227,45 @@ void gemm(int64_t m, int64_t n, int64_t k, MatrixView<T> a, MatrixView<T> b, con
   const bool tiles_activate = activation.kind == Activation::none || activation.kind == Activation::relu;
   // Few rows don't repay packing: whole panels are then read where they lie.
   const bool b_lies = m <= 2 * micro.rows && b.col == 1 && n % micro.columns == 0;
-  const Scratch<T> packed(b_lies ? 0 : packed_size<T>(std::min(k, kBlockK), std::min(n, kBlockN)));
+  const int64_t deep = std::min(k, std::max<int64_t>(1, kPacked / std::min(n, kBlockN) / kBlockK) * kBlockK);
+  const Scratch<T> packed(b_lies ? 0 : packed_size<T>(deep, std::min(n, kBlockN)));
   for (int64_t j = 0; j < n; j += kBlockN) {
     const int64_t width = std::min(kBlockN, n - j);
     const int64_t panels = ceil_div(width, micro.columns);
-    for (int64_t p = 0; p < k; p += kBlockK) {
-      const int64_t depth = std::min(kBlockK, k - p);
-      const int64_t panel_size = depth * micro.columns;
-      const bool last = p + depth == k;
-      const MatrixView<T> b_block = {b.data + p * b.row + j * b.col, b.row, b.col};
-      const PanelView<T> b_panels =
-          b_lies ? PanelView<T>{b_block.data, micro.columns, b.row} : PanelView<T>{packed, panel_size, micro.columns};
-      const Grid grid = make_grid(m, panels, depth, micro.rows, micro.columns);
-      const int64_t pack_grain = grid.jobs() == 1 ? panels : std::max<int64_t>(1, ceil_div(panels, kWantedJobs));
-      parallel_ranges(b_lies ? 0 : panels, pack_grain, [&](int64_t first, int64_t end) {
-        pack_panels<T>(depth, width, b_block, first, end, packed, panel_size);
+    for (int64_t from = 0; from < k; from += deep) {
+      const int64_t to = std::min(k, from + deep), blocks = ceil_div(to - from, kBlockK);
+      // The panels of the block of k that begins at p.
+      const auto panels_at = [&](int64_t p) {
+        const int64_t size = std::min(kBlockK, to - p) * micro.columns;
+        if (b_lies) return PanelView<T>{b.data + p * b.row + j, micro.columns, b.row};
+        return PanelView<T>{packed + (p - from) * panels * micro.columns, size, micro.columns};
+      };
+      const Grid grid = make_grid(m, panels, to - from, micro.rows, micro.columns);
+      const int64_t all = b_lies ? 0 : blocks * panels;
+      parallel_ranges(all, grid.jobs() == 1 ? all : ceil_div(all, kWantedJobs), [&](int64_t begin, int64_t end) {
+        for (int64_t index = begin; index < end; ++index) {
+          const int64_t p = from + index / panels * kBlockK, panel = index % panels;
+          const int64_t depth = std::min(kBlockK, to - p);
+          pack_panels<T>(depth, width, {b.data + p * b.row + j * b.col, b.row, b.col}, panel, panel + 1,
+                         packed + (p - from) * panels * micro.columns, depth * micro.columns);
+        }
       });
       parallel_for(grid.jobs(), [&](int64_t job) {
         const int64_t row = job / grid.panel_jobs * grid.rows, panel = job % grid.panel_jobs * grid.panels;
         const int64_t rows = std::min(grid.rows, m - row), column = panel * micro.columns;
         const int64_t columns = std::min(grid.panels * micro.columns, width - column);
         T* c_block = c + row * n + j + column;
-        const isa::TileEnd<T> end = {.bias = last && bias != nullptr ? bias + j + column : nullptr,
-                                     .add = p > 0,
-                                     .relu = last && activation.kind == Activation::relu};
-        tiles_of_packed<T>(rows, columns, depth, {a.data + row * a.row + p * a.col, a.row, a.col},
-                           {b_panels.data + panel * b_panels.panel, b_panels.panel, b_panels.row}, c_block, n, end);
-        if (last && !tiles_activate) apply_activation(activation, rows, columns, c_block, n);
+        for (int64_t p = from; p < to; p += kBlockK) {
+          const int64_t depth = std::min(kBlockK, to - p);
+          const bool last = p + depth == k;
+          const PanelView<T> right = panels_at(p);
+          const isa::TileEnd<T> end = {.bias = last && bias != nullptr ? bias + j + column : nullptr,
+                                       .add = p > 0,
+                                       .relu = last && activation.kind == Activation::relu};
+          tiles_of_packed<T>(rows, columns, depth, {a.data + row * a.row + p * a.col, a.row, a.col},
+                             {right.data + panel * right.panel, right.panel, right.row}, c_block, n, end);
+        }
+        if (to == k && !tiles_activate) apply_activation(activation, rows, columns, c_block, n);
       });
     }
   }

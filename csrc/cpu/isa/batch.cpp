@@ -18,7 +18,11 @@ using StepOf = typename Step<E>::Type;
 /// Register by register: as one, an oversized vector goes by way of the stack.
 template <class T, int kAt = 0, int... kLane>
 HL_INLINE void store_parts(T* y, StepOf<T> v, std::integer_sequence<int, kLane...> lanes) {
+#if __has_builtin(__builtin_shufflevector)
   store<T>(y + kAt, __builtin_shufflevector(v, v, kAt + kLane...));
+#else
+  __builtin_memcpy(y + kAt, reinterpret_cast<const T*>(&v) + kAt, sizeof(Vec<T>));
+#endif
   if constexpr (kAt + kLanes<T> < kStep) store_parts<T, kAt + kLanes<T>>(y, v, lanes);
 }
 

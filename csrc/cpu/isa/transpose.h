@@ -9,7 +9,11 @@ namespace {
 /// Indices of one side of a butterfly: lanes of u (from 0) and v (from kLanes) alternate in groups of `half`.
 template <class T, int half, int high, int... lane>
 HL_INLINE Vec<T> exchange(Vec<T> u, Vec<T> v, std::integer_sequence<int, lane...>) {
+#if __has_builtin(__builtin_shufflevector)
   return __builtin_shufflevector(u, v, ((lane & half) ? kLanes<T> + lane - half + high : lane + high)...);
+#else
+  return __builtin_shuffle(u, v, Mask<T>{((lane & half) ? kLanes<T> + lane - half + high : lane + high)...});
+#endif
 }
 
 /// One stage of transposing kLanes rows: swaps the off-diagonal blocks of size `half`, for half = 1, 2, 4, ...

@@ -10,14 +10,13 @@ namespace {
 // The low byte of every lane. One byte shuffle where the compiler has them; converting would go lane by lane.
 template <class T, std::size_t... I>
 HL_INLINE void store_low_bytes(uint8_t* to, Mask<T> lanes, std::index_sequence<I...>) {
+#if __has_builtin(__builtin_shufflevector)
   typedef uint8_t Bytes __attribute__((vector_size(kVectorBytes)));
-#if defined(__has_builtin) && __has_builtin(__builtin_shufflevector)
   const auto low = __builtin_shufflevector((Bytes)lanes, (Bytes)lanes, (I * sizeof(T))...);
-#else
-  typedef uint8_t Low __attribute__((vector_size(sizeof...(I))));
-  const auto low = __builtin_convertvector(lanes, Low);
-#endif
   __builtin_memcpy(to, &low, sizeof...(I));
+#else
+  ((to[I] = static_cast<uint8_t>(lanes[I])), ...);
+#endif
 }
 
 /// A NaN beats numbers, nothing beats an earlier NaN.
