@@ -65,9 +65,11 @@ Status launch(const char* name, void (*kernel)(P...), dim3 grid, int block, std:
   return status_of(name, cudaLaunchKernelEx(&config, kernel, arguments...));
 }
 
-/// From and to the caching pool; see Device in device.h.
+/// The caching pool and queued filling; see Device in device.h.
 Status pool_allocate(int64_t bytes, void** block);
 void pool_release(void* block);
+
+Status fill(void* block, int byte, int64_t bytes);
 
 /// Scratch memory of an op, back in the pool at the end of its scope: what is queued by then may still use it, since
 /// whoever gets it next is queued behind.

@@ -21,7 +21,6 @@ Status pool_memory(DeviceMemory* memory);
 Status copy_in(void* device, const void* host, int64_t bytes);
 Status copy_out(void* host, const void* device, int64_t bytes);
 Status copy(void* to, const void* from, int64_t bytes);
-Status fill(void* block, int byte, int64_t bytes);
 
 Status capture_begin();
 Status capture_end(DeviceGraph** graph);

@@ -41,4 +41,29 @@ class Divisor {
   int shift_ = 0;
 };
 
+struct SmallDivision {
+  int quotient, remainder;
+};
+
+/// The same for numbers below 2^31, in arithmetic of 32 bits.
+class SmallDivisor {
+ public:
+  SmallDivisor() = default;
+  explicit SmallDivisor(int value) : value_(value) {
+    shift_ = std::bit_width(static_cast<unsigned>(value) - 1);
+    const uint64_t wide = uint64_t{1} << (31 + shift_);
+    magic_ = static_cast<uint32_t>((wide + static_cast<unsigned>(value) - 1) / static_cast<unsigned>(value));
+  }
+
+  __device__ __forceinline__ SmallDivision split(int n) const {
+    const int quotient = static_cast<int>(__umulhi(2 * static_cast<uint32_t>(n), magic_) >> shift_);
+    return {quotient, n - quotient * value_};
+  }
+
+ private:
+  int value_ = 1;
+  uint32_t magic_ = uint32_t{1} << 31;
+  int shift_ = 0;
+};
+
 }  // namespace hotloop::cuda

@@ -3,6 +3,8 @@
 // blocks and a second kernel adds the parts up in order.
 #pragma once
 
+#include <type_traits>
+
 #include "cuda/gemm_simt.cuh"
 #include "cuda/gemm_tensor.cuh"
 
@@ -22,7 +24,9 @@ struct Rows {
   float* data;
   int64_t row_stride, batch_stride;
 
-  __device__ __forceinline__ float* row(int batch, int m) const { return data + batch * batch_stride + m * row_stride; }
+  __device__ __forceinline__ float* row_of(int batch, int m) const {
+    return data + batch * batch_stride + m * row_stride;
+  }
 };
 
 /// What happens to a sum before it is stored; bias is (batches * n) where `bias_per_batch`, else (n), or null.
@@ -113,7 +117,24 @@ __device__ __forceinline__ void store_results(const Out& out, const Finish& fini
   float v[kCount];
 #pragma unroll
   for (int j = 0; j < kCount; ++j) v[j] = j < left ? finish.apply(sums[j], place.batch, n + j, cut.n) : 0.0f;
-  store_run(out.row(place.batch, m) + n, v, left);
+  store_run(out.row_of(place.batch, m) + n, v, left);
+}
+
+/// The whole tile of this block, or its part of a split one.
+template <class Block, bool kDeepA, bool kDeepB, bool kAligned, class A, class B>
+__device__ __forceinline__ void sum_tile(const A& a, const B& b, const Cut& cut, const TilePlace& place, Block& block) {
+  constexpr int kVectorA = kAligned ? Block::template kVector<kDeepA> : 1;
+  constexpr int kVectorB = kAligned ? Block::template kVector<kDeepB> : 1;
+  using TileA = typename Block::template Tile<kDeepA, Block::kM>;
+  using TileB = typename Block::template Tile<kDeepB, Block::kN>;
+  const int first = place.split * cut.slabs_per_split;
+  const int slabs = (cut.depth + kSlab - 1) / kSlab;
+  const int last = first + cut.slabs_per_split < slabs ? first + cut.slabs_per_split : slabs;
+  const TileLoader<A, TileA, kDeepA, kVectorA, Block::kM, Block::kThreads, Block::kRegisters> load_a(
+      a, place.batch, place.m * Block::kM, cut.m, cut.depth);
+  const TileLoader<B, TileB, kDeepB, kVectorB, Block::kN, Block::kThreads, Block::kRegisters> load_b(
+      b, place.batch, place.n * Block::kN, cut.n, cut.depth);
+  sum_slabs<Block, kDeepA, kDeepB>(load_a, load_b, first, last, block);
 }
 
 template <class Block, bool kDeepA, bool kDeepB, bool kAligned, class A, class B, class Out>
@@ -121,24 +142,12 @@ __global__ void __launch_bounds__(Block::kThreads, Block::kBlocksPerMultiprocess
     product(const __grid_constant__ A a, const __grid_constant__ B b, const Out out, const Finish finish,
             const Cut cut) {
   const TilePlace place = tile_place(cut);
-  const int first_m = place.m * Block::kM, first_n = place.n * Block::kN;
-  const int first = place.split * cut.slabs_per_split;
-  const int slabs = (cut.depth + kSlab - 1) / kSlab;
-  const int last = first + cut.slabs_per_split < slabs ? first + cut.slabs_per_split : slabs;
-  constexpr int kVectorA = kAligned ? Block::template kVector<kDeepA> : 1;
-  constexpr int kVectorB = kAligned ? Block::template kVector<kDeepB> : 1;
-  using TileA = typename Block::template Tile<kDeepA, Block::kM>;
-  using TileB = typename Block::template Tile<kDeepB, Block::kN>;
-  const TileLoader<A, TileA, kDeepA, kVectorA, Block::kM, Block::kThreads> load_a(a, place.batch, first_m, cut.m,
-                                                                                  cut.depth);
-  const TileLoader<B, TileB, kDeepB, kVectorB, Block::kN, Block::kThreads> load_b(b, place.batch, first_n, cut.n,
-                                                                                  cut.depth);
   Block block;
-  sum_slabs<Block, kDeepA, kDeepB>(load_a, load_b, first, last, block);
+  sum_tile<Block, kDeepA, kDeepB, kAligned>(a, b, cut, place, block);
   block.for_blocks([&](int row, int column, const auto& sums) {
 #pragma unroll
     for (int i = 0; i < Block::kRows; ++i) {
-      store_results(out, finish, cut, place, first_m + row + i, first_n + column, sums[i]);
+      store_results(out, finish, cut, place, place.m * Block::kM + row + i, place.n * Block::kN + column, sums[i]);
     }
   });
 }
@@ -153,7 +162,7 @@ __global__ void __launch_bounds__(256) add_parts(const Out out, const Finish fin
     const int n = static_cast<int>(i % cut.n);
     const int64_t row = i / cut.n;
     const int batch = static_cast<int>(row / cut.m);
-    out.row(batch, static_cast<int>(row % cut.m))[n] = finish.apply(sum, batch, n, cut.n);
+    out.row_of(batch, static_cast<int>(row % cut.m))[n] = finish.apply(sum, batch, n, cut.n);
   }
 }
 
@@ -202,35 +211,38 @@ using Tf32x3Small = Tensor<Tf32x3, 2, 2, 2, 4, 4, 3>;
 using Bfloat16Large = Tensor<Bfloat16, 2, 4, 4, 8, 4, 1>;
 using Bfloat16Small = Tensor<Bfloat16, 2, 2, 2, 4, 4, 3>;
 
-/// The large kind of block where its tiles fill the device, else the small one.
-template <class Large, class Small, bool kDeepA, bool kDeepB, class A, class B, class Out>
-Status run_sized(const char* name, const A& a, const B& b, const Out& out, const Finish& finish, int m, int n,
-                 int depth, int batches) {
-  const int64_t tiles = int64_t{batches} * divide_up(m, Large::kM) * divide_up(n, Large::kN);
-  if (tiles * 4 >= int64_t{3} * Large::kBlocksPerMultiprocessor * device_info().multiprocessors) {
-    return run_product<Large, kDeepA, kDeepB, true>(name, a, b, out, finish, m, n, depth, batches);
+/// Calls f(block, aligned) with the kind of block and whether operands come in chunks as types: in the library's
+/// precision, the large kind where its tiles fill the device. Operands that are not aligned for chunks of four are
+/// fetched one by one, and multiplied in float32 in every precision.
+template <class F>
+Status with_block(bool aligned, int m, int n, int batches, F&& f) {
+  const auto sized = [&](auto large, auto small) -> Status {
+    using Large = typename decltype(large)::type;
+    const int64_t tiles = int64_t{batches} * divide_up(m, Large::kM) * divide_up(n, Large::kN);
+    const int64_t places = int64_t{Large::kBlocksPerMultiprocessor} * device_info().multiprocessors;
+    return 4 * tiles >= 3 * places ? f(large, std::true_type{}) : f(small, std::true_type{});
+  };
+  if (!aligned) return f(std::type_identity<SimtSmall>{}, std::false_type{});
+  switch (precision()) {
+    case Precision::tf32:
+      return sized(std::type_identity<Tf32Large>{}, std::type_identity<Tf32Small>{});
+    case Precision::tf32x3:
+      return sized(std::type_identity<Tf32x3Large>{}, std::type_identity<Tf32x3Small>{});
+    case Precision::bfloat16:
+      return sized(std::type_identity<Bfloat16Large>{}, std::type_identity<Bfloat16Small>{});
+    default:
+      return sized(std::type_identity<SimtLarge>{}, std::type_identity<SimtSmall>{});
   }
-  return run_product<Small, kDeepA, kDeepB, true>(name, a, b, out, finish, m, n, depth, batches);
 }
 
-/// out = finish(a times b) in the library's precision. Operands that are not aligned for chunks of four are fetched one
-/// by one, and multiplied in float32 in every precision.
+/// out = finish(a times b) in the library's precision.
 template <bool kDeepA, bool kDeepB, class A, class B, class Out>
 Status run_precise(const char* name, bool aligned, const A& a, const B& b, const Out& out, const Finish& finish, int m,
                    int n, int depth, int batches) {
-  if (!aligned) {
-    return run_product<SimtSmall, kDeepA, kDeepB, false>(name, a, b, out, finish, m, n, depth, batches);
-  }
-  switch (precision()) {
-    case Precision::tf32:
-      return run_sized<Tf32Large, Tf32Small, kDeepA, kDeepB>(name, a, b, out, finish, m, n, depth, batches);
-    case Precision::tf32x3:
-      return run_sized<Tf32x3Large, Tf32x3Small, kDeepA, kDeepB>(name, a, b, out, finish, m, n, depth, batches);
-    case Precision::bfloat16:
-      return run_sized<Bfloat16Large, Bfloat16Small, kDeepA, kDeepB>(name, a, b, out, finish, m, n, depth, batches);
-    default:
-      return run_sized<SimtLarge, SimtSmall, kDeepA, kDeepB>(name, a, b, out, finish, m, n, depth, batches);
-  }
+  return with_block(aligned, m, n, batches, [&](auto block, auto in_chunks) {
+    return run_product<typename decltype(block)::type, kDeepA, kDeepB, decltype(in_chunks)::value>(
+        name, a, b, out, finish, m, n, depth, batches);
+  });
 }
 
 }  // namespace hotloop::cuda

@@ -12,7 +12,8 @@ class Simt {
   static constexpr int kThreads = 256;
   static constexpr int kM = 64 * kQuads, kN = 64 * kQuads;
   static constexpr int kStages = kStages_;
-  static constexpr int kRows = 4;  // of a block of for_blocks
+  static constexpr bool kRegisters = false;  // to spare
+  static constexpr int kRows = 4;            // of a block of for_blocks
   static constexpr int kBlocksPerMultiprocessor = 2;
 
   template <bool kDeepMemory, int kSize>
@@ -54,6 +55,16 @@ class Simt {
         f(4 * (16 * h + row_quad()), 4 * (16 * v + column_quad()), block);
       }
     }
+  }
+
+  /// Rows of c in which four are the positions of a 2 x 2 window: this thread's windows are whole.
+  static __device__ __forceinline__ int window_of(int row) { return row / 4; }
+  static __device__ __forceinline__ int position_of(int row) { return row % 4; }
+  static constexpr int kWindowsTogether = 1;
+  /// f(window, column, positions) for each window and run of columns of this thread's results.
+  template <class F>
+  __device__ __forceinline__ void for_windows(F&& f) const {
+    for_blocks([&](int row, int column, const float (&block)[4][4]) { f(row / 4, column, block); });
   }
 
  private:

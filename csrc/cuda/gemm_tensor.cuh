@@ -100,7 +100,8 @@ class Tensor {
   static constexpr int kM = 16 * kWarpRows * kRowTiles, kN = 8 * kWarpColumns * kColumnTiles;
   static constexpr int kStages = kStages_;
   static constexpr int kBlocksPerMultiprocessor = kBlocks;
-  static constexpr int kRows = 2;  // of a block of for_blocks
+  static constexpr bool kRegisters = true;  // to spare
+  static constexpr int kRows = 2;           // of a block of for_blocks
   static_assert(kRowTiles % 2 == 0 && kColumnTiles % 4 == 0);
   template <bool kDeepMemory, int kSize>
   using Tile = FragmentTile<kDeepMemory, kSize>;
@@ -150,6 +151,25 @@ class Tensor {
         const float (&s)[4] = sum_[i][j];
         const float block[2][2] = {{s[0], s[1]}, {s[2], s[3]}};
         f(warp_row() + 16 * i + 2 * g(), warp_column() + 8 * j + 2 * t(), block);
+      }
+    }
+  }
+
+  /// Rows of c in which four of every 32 are the positions of a 2 x 2 window: this thread's windows are whole.
+  static __device__ __forceinline__ int window_of(int row) { return row / 32 * 8 + row % 16 / 2; }
+  static __device__ __forceinline__ int position_of(int row) { return row / 16 % 2 * 2 + row % 2; }
+  static constexpr int kWindowsTogether = 8;
+  /// f(window, column, positions) for each window and run of columns of this thread's results.
+  template <class F>
+  __device__ __forceinline__ void for_windows(F&& f) const {
+#pragma unroll
+    for (int i = 0; i < kRowTiles; i += 2) {
+#pragma unroll
+      for (int j = 0; j < kColumnTiles; ++j) {
+        const float (&s)[4] = sum_[i][j];
+        const float (&next)[4] = sum_[i + 1][j];
+        const float positions[4][2] = {{s[0], s[1]}, {s[2], s[3]}, {next[0], next[1]}, {next[2], next[3]}};
+        f((warp_row() + 16 * i) / 4 + g(), warp_column() + 8 * j + 2 * t(), positions);
       }
     }
   }

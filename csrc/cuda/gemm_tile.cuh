@@ -20,6 +20,10 @@ inline constexpr int kSlab = 16;
 /// parity of a deep tile (load_matrices), or four depths of 8 or 16 neighbouring indices of a wide one.
 template <bool kDeep, int kSize>
 struct FragmentTile {
+  // Permutations repeat after so many indices and depths.
+  static constexpr int kIndexPeriod = kDeep ? 16 : kSize, kDepthPeriod = kDeep ? kSlab : 4;
+  static constexpr int kIndexStep = kDeep ? kSlab : 1, kDepthStep = kDeep ? 1 : kSize;
+
   static __device__ __forceinline__ int offset(int index, int depth) {
     if constexpr (kDeep) {
       const int line = index >> 1, run = (index & 1) << 2 | depth >> 2;
@@ -34,30 +38,13 @@ struct FragmentTile {
 /// write eight depths of one quad where memory is deep.
 template <int kSize>
 struct WideTile {
+  static constexpr int kIndexPeriod = 32, kDepthPeriod = 8;
+  static constexpr int kIndexStep = 1, kDepthStep = kSize;
+
   static __device__ __forceinline__ int offset(int index, int depth) { return quad(index >> 2, depth) + (index & 3); }
   static __device__ __forceinline__ int quad(int quad, int depth) {
     return depth * kSize + ((quad ^ (depth & 7)) << 2);
   }
-};
-
-/// Division by a number known at launch, of numbers below 2^31: T. Granlund, P. Montgomery, "Division by invariant
-/// integers using multiplication", PLDI 1994.
-class Divider {
- public:
-  Divider() = default;
-  explicit Divider(int divisor) : divisor_(divisor) {
-    while ((int64_t{1} << shift_) < divisor) ++shift_;
-    factor_ = static_cast<unsigned>((uint64_t{1} << (31 + shift_)) / static_cast<unsigned>(divisor) + 1);
-  }
-  __device__ __forceinline__ int quotient(int n) const {
-    return static_cast<int>(__umulhi(2 * static_cast<unsigned>(n), factor_) >> shift_);
-  }
-  __device__ __forceinline__ int remainder(int n, int quotient) const { return n - quotient * divisor_; }
-
- private:
-  int divisor_ = 1;
-  int shift_ = 0;
-  unsigned factor_ = 0x80000001u;
 };
 
 /// A strided matrix as an operand; one stride is 1 where it is fetched by chunks.
@@ -68,7 +55,6 @@ struct Matrix {
   int batch_size[kMaxRank];
   int64_t batch_stride[kMaxRank];
 
-  /// Coordinates are resolved when they are fetched: that is a multiplication, and keeping them would take registers.
   static constexpr bool kKeepsIndices = false;
   using Index = int;
   using Depth = int;
@@ -94,7 +80,7 @@ struct Matrix {
 ///
 /// Beyond the last index there is the last one again, whose products nobody keeps; beyond the last depth there are
 /// zeros.
-template <class Source, class Tile, bool kDeepMemory, int kVector, int kSize, int kThreads>
+template <class Source, class Tile, bool kDeepMemory, int kVector, int kSize, int kThreads, bool kRegisters>
 class TileLoader {
  public:
   __device__ __forceinline__ TileLoader(const Source& source, int batch, int first, int count, int depth_end)
@@ -102,8 +88,9 @@ class TileLoader {
         origin_(source.of_batch(batch)),
         first_(first),
         last_(count - (kDeepMemory ? 1 : kVector)),
-        depth_end_(depth_end) {
-    if constexpr (Source::kKeepsIndices) {
+        depth_end_(depth_end),
+        offset_(Tile::offset(index_in_tile(0), depth_in_tile(0))) {
+    if constexpr (kKeeps) {
 #pragma unroll
       for (int i = 0; i < kIndices; ++i) kept_[i] = resolve(first, i);
     }
@@ -119,13 +106,13 @@ class TileLoader {
 #pragma unroll
       for (int i = 0; i < kIndices; ++i) {
         typename Source::Index index;
-        if constexpr (Source::kKeepsIndices) {
+        if constexpr (kKeeps) {
           index = kept_[i];
         } else {
           index = resolve(first_index, i);
         }
-        cp_async<4 * kVector>(tile + Tile::offset(index_in_tile(i), depth_in_tile(j)),
-                              source_.at(origin_, index, depth), d < depth_end_ && source_.inside(index, depth));
+        cp_async<4 * kVector>(tile + offset(i, j), source_.at(origin_, index, depth),
+                              d < depth_end_ && source_.inside(index, depth));
       }
     }
   }
@@ -138,6 +125,7 @@ class TileLoader {
   static constexpr int kTurns = (kDeepMemory ? kSlab : kSize) / kVector / kLanes;
   static constexpr int kRowTurns = (kDeepMemory ? kSize : kSlab) / kRows;
   static_assert(kThreads % kLanes == 0 && (kDeepMemory ? kSize : kSlab) % kRows == 0);
+  static constexpr bool kKeeps = kRegisters && Source::kKeepsIndices;
   static constexpr int kIndices = kDeepMemory ? kRowTurns : kTurns, kDepths = kDeepMemory ? kTurns : kRowTurns;
 
   static __device__ __forceinline__ int along(int turn) {
@@ -148,6 +136,15 @@ class TileLoader {
   }
   static __device__ __forceinline__ int index_in_tile(int i) { return kDeepMemory ? across(i) : along(i); }
   static __device__ __forceinline__ int depth_in_tile(int j) { return kDeepMemory ? along(j) : across(j); }
+  // A constant away from the first one where permutations repeat from turn to turn.
+  __device__ __forceinline__ int offset(int i, int j) const {
+    constexpr int index_step = kDeepMemory ? kRows : kLanes * kVector,
+                  depth_step = kDeepMemory ? kLanes * kVector : kRows;
+    constexpr bool repeats = (kIndices == 1 || index_step % Tile::kIndexPeriod == 0) &&
+                             (kDepths == 1 || depth_step % Tile::kDepthPeriod == 0);
+    if constexpr (repeats) return offset_ + i * index_step * Tile::kIndexStep + j * depth_step * Tile::kDepthStep;
+    return Tile::offset(index_in_tile(i), depth_in_tile(j));
+  }
   __device__ __forceinline__ typename Source::Index resolve(int first, int i) const {
     const int index = first + index_in_tile(i);
     return source_.index(index < last_ ? index : last_);
@@ -155,8 +152,8 @@ class TileLoader {
 
   const Source& source_;
   const float* origin_;
-  int first_, last_, depth_end_;
-  typename Source::Index kept_[Source::kKeepsIndices ? kIndices : 1];
+  int first_, last_, depth_end_, offset_;
+  typename Source::Index kept_[kKeeps ? kIndices : 1];
 };
 
 }  // namespace hotloop::cuda

@@ -1,42 +1,16 @@
 // matmul: operands as they lie, normal or transposed, in batches that may be broadcast.
+#include "axes.h"
 #include "cuda/gemm.cuh"
 #include "cuda/matmul_skinny.cuh"
 
 namespace hotloop::cuda {
 namespace {
 
-// Neighbouring batch axes that both operands walk as one are one.
-struct BatchAxes {
-  int rank = 0;
-  int64_t size[kMaxRank], a[kMaxRank], b[kMaxRank];
-  int64_t count = 1;
-};
-
-BatchAxes batch_axes(const MatmulShape& s) {
-  BatchAxes axes;
-  for (int i = 0; i < s.batch_rank; ++i) {
-    axes.count *= s.batch[i];
-    if (s.batch[i] == 1) continue;
-    const int last = axes.rank - 1;
-    if (last >= 0 && axes.a[last] == s.a_batch[i] * s.batch[i] && axes.b[last] == s.b_batch[i] * s.batch[i]) {
-      axes.size[last] *= s.batch[i];
-      axes.a[last] = s.a_batch[i];
-      axes.b[last] = s.b_batch[i];
-    } else {
-      axes.size[axes.rank] = s.batch[i];
-      axes.a[axes.rank] = s.a_batch[i];
-      axes.b[axes.rank++] = s.b_batch[i];
-    }
-  }
-  return axes;
-}
-
-Matrix operand(const float* data, int64_t index_stride, int64_t depth_stride, const BatchAxes& axes,
-               const int64_t* batch_stride) {
-  Matrix matrix{data, static_cast<int>(index_stride), static_cast<int>(depth_stride), axes.rank, {}, {}};
-  for (int i = 0; i < axes.rank; ++i) {
-    matrix.batch_size[i] = static_cast<int>(axes.size[i]);
-    matrix.batch_stride[i] = batch_stride[i];
+Matrix operand(const float* data, int64_t index_stride, int64_t depth_stride, const Walk& batch, int which) {
+  Matrix matrix{data, static_cast<int>(index_stride), static_cast<int>(depth_stride), batch.rank, {}, {}};
+  for (int i = 0; i < batch.rank; ++i) {
+    matrix.batch_size[i] = static_cast<int>(batch.size[i]);
+    matrix.batch_stride[i] = batch.stride[which][i];
   }
   return matrix;
 }
@@ -66,18 +40,20 @@ Status run_layout(const Matrix& a, const Matrix& b, const Rows& out, const Finis
 }  // namespace
 
 Status matmul(const MatmulShape& s, const float* a, const float* b, const float* bias, float* c) {
-  const BatchAxes axes = batch_axes(s);
-  if (s.m * s.n * axes.count == 0) return kOk;
+  int64_t count = 1;
+  for (int axis = 0; axis < s.batch_rank; ++axis) count *= s.batch[axis];
+  if (s.m * s.n * count == 0) return kOk;
   constexpr int64_t most = 0x7FFFFFFF;
-  for (const int64_t size : {s.m, s.n, s.k + kSlab * kMostSplits, axes.count, s.a_row, s.a_col, s.b_row, s.b_col}) {
+  for (const int64_t size : {s.m, s.n, s.k + kSlab * kMostSplits, count, s.a_row, s.a_col, s.b_row, s.b_col}) {
     if (size > most || size < -most) return "an axis or a stride is beyond 2^31 - 1 elements";
   }
-  const Matrix left = operand(a, s.a_row, s.a_col, axes, axes.a), right = operand(b, s.b_col, s.b_row, axes, axes.b);
+  const Walk batch(s.batch_rank, s.batch, s.a_batch, s.b_batch);
+  const Matrix left = operand(a, s.a_row, s.a_col, batch, 0), right = operand(b, s.b_col, s.b_row, batch, 1);
   const Rows out = {c, s.n, s.m * s.n};
   const bool relu = s.activation.kind == Activation::relu;
   const Finish finish = {bias, false, relu};
   const int m = static_cast<int>(s.m), n = static_cast<int>(s.n), depth = static_cast<int>(s.k);
-  const int batches = static_cast<int>(axes.count);
+  const int batches = static_cast<int>(count);
   const bool deep_a = s.a_col == 1, deep_b = s.b_col != 1;
   Status status = kOk;
   if (is_skinny(left, right, m, n)) {
@@ -91,7 +67,7 @@ Status matmul(const MatmulShape& s, const float* a, const float* b, const float*
   }
   HL_TRY(status);
   if (relu || s.activation.kind == Activation::none) return kOk;
-  return activation(s.activation, s.m * s.n * axes.count, c, c);
+  return activation(s.activation, s.m * s.n * count, c, c);
 }
 
 }  // namespace hotloop::cuda

@@ -3,6 +3,8 @@
 // warps of a block share out the depth.
 #include "cuda/matmul_skinny.cuh"
 
+#include "cuda/collectives.cuh"
+
 namespace hotloop::cuda {
 namespace {
 
@@ -18,15 +20,9 @@ struct Place {
 
   __device__ void store(int batch, int i, int v, float sum) const {
     const int row = long_is_b ? v : i, column = long_is_b ? i : v;
-    rows.row(batch, row)[column] = finish.apply(sum, batch, column, columns);
+    rows.row_of(batch, row)[column] = finish.apply(sum, batch, column, columns);
   }
 };
-
-__device__ float warp_sum(float x) {
-#pragma unroll
-  for (int other = 16; other > 0; other /= 2) x += __shfl_xor_sync(kWholeWarp, x, other);
-  return x;
-}
 
 // One vector; the matrix's rows lie along depth. Sums of four, so that loads can run ahead.
 template <int kVector>
@@ -54,7 +50,7 @@ __global__ void __launch_bounds__(kThreads)
 #pragma unroll 4
     for (; d < depth; d += kWarp) sum[0] += row[d] * x[d * vector.depth_stride];
   }
-  const float total = warp_sum((sum[0] + sum[1]) + (sum[2] + sum[3]));
+  const float total = fold_lanes<kWarp>((sum[0] + sum[1]) + (sum[2] + sum[3]), Add{});
   if (lane == 0) place.store(batch, i, 0, total);
 }
 

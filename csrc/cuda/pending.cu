@@ -8,9 +8,6 @@ constexpr Status kPending = "not written for CUDA";
 
 }  // namespace
 
-Status conv2d(const Conv2dShape&, const float*, const float*, const float*, float*) { return kPending; }
-Status conv2d_input_grad(const Conv2dShape&, const float*, const float*, float*) { return kPending; }
-Status conv2d_weight_grad(const Conv2dShape&, const float*, const float*, float*) { return kPending; }
 Status conv2d_max_pool2d(const ConvPoolShape&, const float*, const float*, const float*, float*, uint8_t*) {
   return kPending;
 }

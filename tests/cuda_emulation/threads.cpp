@@ -54,10 +54,13 @@ struct Runner {
   std::size_t begun = 0;   // threads of `order` that have begun
   int current = 0;
   int ended = 0, at_barrier = 0;
+  std::vector<unsigned> arrived;  // of each warp, the lanes that wait in a collective
   const std::function<void()>* body = nullptr;
 };
 
-thread_local std::unique_ptr<Runner> runner;
+// Each host thread has a runner of its own; what is read at every turn is a plain pointer to it.
+thread_local std::unique_ptr<Runner> own_runner;
+__thread Runner* runner HL_NEAR = nullptr;
 
 Thread& self() { return runner->threads[static_cast<std::size_t>(runner->current)]; }
 
@@ -152,6 +155,7 @@ void begin_block(const cudaLaunchConfig_t& config, uint3 block) {
   std::memset(shared_memory, 0xFF, config.dynamicSmemBytes);  // NaN as a float, and out of range as an index
   r.begun = 0;
   r.ended = r.at_barrier = 0;
+  r.arrived.assign((r.threads.size() + 31) / 32, 0);
   unsigned x = 0, y = 0, z = 0;
   for (Thread& t : r.threads) {
     t.index = {x, y, z};
@@ -230,33 +234,31 @@ void barrier(Where where) {
 
 void rendezvous(unsigned mask, void* deposit, Combine combine, Where where) {
   Runner& r = *runner;
-  const int first = r.current / 32 * 32, mine = r.current % 32;
-  if ((mask >> mine & 1) == 0)
-    stop("%s:%u: lane %d is not in its own mask %08x", where.file_name(), where.line(), mine, mask);
-  Thread& me = self();
+  const int warp = r.current / 32, mine = r.current % 32;
+  Thread* const lanes = &r.threads[static_cast<std::size_t>(warp) * 32];
+  Thread& me = lanes[mine];
   me.mask = mask;
   me.combine = combine;
   me.deposit = deposit;
+  me.where = where;
+  unsigned& arrived = r.arrived[static_cast<std::size_t>(warp)];
+  arrived |= 1u << mine;
+  if ((mask >> mine & 1) == 0) stop("%s:%u: a lane is not in its own mask %08x", where.file_name(), where.line(), mask);
+  if ((arrived & mask) != mask) {
+    wait_as(State::in_collective, where);
+    return;
+  }
   void* deposits[32] = {};
   for (int i = 0; i < 32; ++i) {
     if ((mask >> i & 1) == 0) continue;
-    deposits[i] = deposit;
-    if (i == mine) continue;
-    if (first + i >= static_cast<int>(r.threads.size())) {
-      stop("%s:%u: mask %08x names lane %d, which the block lacks", where.file_name(), where.line(), mask, i);
-    }
-    const Thread& other = r.threads[static_cast<std::size_t>(first + i)];
-    if (other.state == State::ended) stop_divergent();
-    if (other.state != State::in_collective || other.where.line() != where.line() || other.combine != combine) {
-      wait_as(State::in_collective, where);
-      return;
-    }
-    if (other.mask != mask) stop("%s:%u: lanes of a warp differ in their masks", where.file_name(), where.line());
-    deposits[i] = other.deposit;
+    if (lanes[i].where.line() != where.line() || lanes[i].combine != combine) stop_divergent();
+    if (lanes[i].mask != mask) stop("%s:%u: lanes of a warp differ in their masks", where.file_name(), where.line());
+    deposits[i] = lanes[i].deposit;
   }
+  arrived &= ~mask;
   combine(deposits, mask);
   for (int i = 0; i < 32; ++i) {
-    if ((mask >> i & 1) != 0) r.threads[static_cast<std::size_t>(first + i)].state = State::ready;
+    if ((mask >> i & 1) != 0) lanes[i].state = State::ready;
   }
 }
 
@@ -291,7 +293,10 @@ void wait_for_copies(int groups_left) {
 }
 
 void run_grid(const cudaLaunchConfig_t& config, const std::function<void()>& thread) {
-  if (runner == nullptr) runner = std::make_unique<Runner>();
+  if (runner == nullptr) {
+    own_runner = std::make_unique<Runner>();
+    runner = own_runner.get();
+  }
   Runner& r = *runner;
   r.body = &thread;
   r.threads.resize(config.blockDim.x * config.blockDim.y * config.blockDim.z);
