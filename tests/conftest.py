@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+import hotloop as hl
 from hotloop import _core
 
 
@@ -30,16 +31,22 @@ def tier(request):
 
 
 @pytest.fixture
-def on_threads():
-    """Calls a function under 1, 2 and 4 threads and returns the three results."""
+def threads():
+    """set_num_threads, put back afterwards."""
     before = _core.num_threads()
+    yield hl.set_num_threads
+    hl.set_num_threads(before)
+
+
+@pytest.fixture
+def on_threads(threads):
+    """Calls a function under 1, 2 and 4 threads and returns the three results."""
 
     def run(function):
         results = []
-        for threads in (1, 2, 4):
-            _core.set_num_threads(threads)
+        for number in (1, 2, 4):
+            threads(number)
             results.append(function())
         return results
 
-    yield run
-    _core.set_num_threads(before)
+    return run

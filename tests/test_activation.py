@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 import hotloop as hl
-from hotloop import _core
 from hotloop.autograd import Tensor
 
 INF, NAN = math.inf, math.nan
@@ -41,13 +40,7 @@ LIMITS = {
 }
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
-
-@pytest.fixture(params=_core.isa_tiers(), autouse=True)
-def tier(request):
-    before = _core.isa()
-    _core.set_isa(request.param)
-    yield request.param
-    _core.set_isa(before)
+pytestmark = pytest.mark.usefixtures("tier")
 
 
 @DTYPES

@@ -12,14 +12,6 @@ SIZES = [0, 1, 15, 16, 63, 64, 65, 127, 128, 129, 1000, 8192, 8193, 50_003]
 DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 
 
-@pytest.fixture(params=_core.isa_tiers())
-def tier(request):
-    before = _core.isa()
-    _core.set_isa(request.param)
-    yield request.param
-    _core.set_isa(before)
-
-
 def philox(counter, key):
     """Ten rounds on four and two arrays of 32-bit words."""
     a, b, c, d = (np.asarray(word, np.uint64) for word in counter)
@@ -86,18 +78,10 @@ def test_rates_at_the_ends():
     assert np.array_equal(np.isnan(y), np.isnan(x) & kept(160, 0.5, 1))
 
 
-def test_same_bits_for_any_number_of_threads():
+def test_same_bits_for_any_number_of_threads(on_threads):
     x = np.random.default_rng(2).standard_normal(100_001).astype(np.float32)
-    before = _core.num_threads()
-    try:
-        results = []
-        for threads in (1, 2, 4):
-            _core.set_num_threads(threads)
-            results.append(hl.dropout(x, 0.4, seed=5))
-    finally:
-        _core.set_num_threads(before)
-    assert np.array_equal(results[0], results[1])
-    assert np.array_equal(results[0], results[2])
+    one, two, four = on_threads(lambda: hl.dropout(x, 0.4, seed=5))
+    assert np.array_equal(one, two) and np.array_equal(one, four)
 
 
 def test_out_may_be_the_input():

@@ -14,14 +14,6 @@ COMPARE = tuple(_core.compare_ops)
 SPECIAL = np.array([0.0, -0.0, 1.0, -1.0, 0.5, -2.0, 3.0, 1e-40, -1e-40, 1e30, -1e30, np.inf, -np.inf, np.nan])
 
 
-@pytest.fixture(params=_core.isa_tiers())
-def tier(request):
-    before = _core.isa()
-    _core.set_isa(request.param)
-    yield request.param
-    _core.set_isa(before)
-
-
 def unary(name, x):
     return _core.unary(x, _core.unary_ops[name])
 
@@ -187,16 +179,10 @@ def test_transposes(tier, shape, dtype):
         assert np.array_equal(unary("negative", view[1:, ..., 1:]), -view[1:, ..., 1:])
 
 
-def test_copies_do_not_depend_on_threads():
+def test_copies_do_not_depend_on_threads(on_threads):
     x = np.random.default_rng(0).standard_normal((90, 700, 5)).astype(np.float32)
-    before = _core.num_threads()
-    try:
-        for threads in (1, 2, 4):
-            hl.set_num_threads(threads)
-            assert np.array_equal(unary("negative", x.T), -x.T)
-            assert np.array_equal(binary("add", x, x[:, :1]), x + x[:, :1])
-    finally:
-        hl.set_num_threads(before)
+    for turned, added in on_threads(lambda: (unary("negative", x.T), binary("add", x, x[:, :1]))):
+        assert np.array_equal(turned, -x.T) and np.array_equal(added, x + x[:, :1])
 
 
 # ---- dtypes ---------------------------------------------------------------------------------------------------------

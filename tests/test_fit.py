@@ -7,20 +7,11 @@ import numpy as np
 import pytest
 
 import hotloop as hl
+from fit_models import X, Y, classifier
 from hotloop import _core
 
 L = hl.layers
-RNG = np.random.default_rng(0)
-X = RNG.standard_normal((200, 6)).astype(np.float32)
-Y = (X[:, 0] + 0.5 * X[:, 1] > 0).astype(np.int64) + (X[:, 2] > 1)
-
-
-def classifier(seed=0, **compiled):
-    hl.set_seed(seed)
-    model = hl.Sequential([L.Dense(16, activation="relu", input_shape=(6,)), L.Dense(3, activation="softmax")])
-    options = {"optimizer": "adam", "loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]} | compiled
-    model.compile(**options)
-    return model
+RNG = np.random.default_rng(1)
 
 
 def regressor(seed=0, optimizer=None, **compiled):
@@ -111,14 +102,6 @@ def images():
     )
     model.compile("adam", "sparse_categorical_crossentropy", ["accuracy"])
     return model, x, y
-
-
-@pytest.fixture
-def threads():
-    """set_num_threads, put back afterwards."""
-    before = _core.num_threads()
-    yield hl.set_num_threads
-    hl.set_num_threads(before)
 
 
 def test_the_number_of_threads_changes_no_bit(threads):

@@ -4,19 +4,9 @@ import numpy as np
 import pytest
 
 import hotloop as hl
+from fit_models import X, Y, classifier
 
 L = hl.layers
-RNG = np.random.default_rng(0)
-X = RNG.standard_normal((200, 6)).astype(np.float32)
-Y = (X[:, 0] + 0.5 * X[:, 1] > 0).astype(np.int64) + (X[:, 2] > 1)
-
-
-def classifier(seed=0, **compiled):
-    hl.set_seed(seed)
-    model = hl.Sequential([L.Dense(16, activation="relu", input_shape=(6,)), L.Dense(3, activation="softmax")])
-    options = {"optimizer": "adam", "loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]} | compiled
-    model.compile(**options)
-    return model
 
 
 def unbuilt():
@@ -92,7 +82,7 @@ def unbuilt():
         (lambda m: m.compile("adam", "mse", device="gpu"), ValueError, "unknown device 'gpu'"),
         (lambda m: m.compile("adam", "mse", device="cuda"), RuntimeError, "built without CUDA"),
         (lambda m: m.compile("adam", "mse", "accuracy"), TypeError, "metrics must be a list"),
-        (lambda m: m.compile("adam"), TypeError, r"\[compile\] a loss is a name"),
+        (lambda m: m.compile("adam"), TypeError, r"\[compile\] loss must be a name, a Loss or a function"),
         (lambda m: m.compile("adam", hl.losses.Huber(reduction=None)), ValueError, "reduction"),
         (lambda m: m.compile(hl.optim.SGD(lr=float("nan")), "mse"), ValueError, "nan"),
         (lambda m: m.compile(3, "mse"), (TypeError, ValueError), "optimizer"),

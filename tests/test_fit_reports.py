@@ -8,20 +8,8 @@ import numpy as np
 import pytest
 
 import hotloop as hl
+from fit_models import X, Y, classifier
 from hotloop.callbacks import LambdaCallback
-
-L = hl.layers
-RNG = np.random.default_rng(0)
-X = RNG.standard_normal((200, 6)).astype(np.float32)
-Y = (X[:, 0] + 0.5 * X[:, 1] > 0).astype(np.int64) + (X[:, 2] > 1)
-
-
-def classifier(seed=0, **compiled):
-    hl.set_seed(seed)
-    model = hl.Sequential([L.Dense(16, activation="relu", input_shape=(6,)), L.Dense(3, activation="softmax")])
-    options = {"optimizer": "adam", "loss": "sparse_categorical_crossentropy", "metrics": ["accuracy"]} | compiled
-    model.compile(**options)
-    return model
 
 
 def test_verbose_prints_a_line_an_epoch(capsys):

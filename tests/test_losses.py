@@ -169,7 +169,7 @@ def test_get():
     assert losses.get(own) is own
     with pytest.raises(ValueError, match="unknown loss 'mean_square_error'; did you mean 'mean_squared_error'"):
         losses.get("mean_square_error")
-    with pytest.raises(TypeError, match="a loss is a name"):
+    with pytest.raises(TypeError, match="loss must be a name, a Loss or a function"):
         losses.get(3)
     with pytest.raises(ValueError, match="unknown reduction 'avg'"):
         losses.MeanSquaredError("avg")

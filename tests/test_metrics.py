@@ -81,7 +81,7 @@ def test_get():
     assert isinstance(metrics.get(metrics.BinaryAccuracy), metrics.BinaryAccuracy)
     with pytest.raises(ValueError, match="unknown metric 'acuracy'; did you mean 'accuracy'"):
         metrics.get("acuracy")
-    with pytest.raises(TypeError, match="a metric is a name"):
+    with pytest.raises(TypeError, match="metric must be a name, a Metric or a function"):
         metrics.get(1)
 
 

@@ -31,13 +31,6 @@ def kernels():
     _core.set_isa(before)
 
 
-@pytest.fixture
-def threads():
-    before = _core.num_threads()
-    yield hl.set_num_threads
-    hl.set_num_threads(before)
-
-
 # ---- calling a row --------------------------------------------------------------------------------------------------
 
 

@@ -10,21 +10,6 @@ from hotloop.ops.geometry import window_geometry
 CHANNELS = [1, 1, 2, 3, 4, 5, 7, 8, 9, 13, 16, 17, 33, 40]
 
 
-@pytest.fixture(params=_core.isa_tiers())
-def tier(request):
-    before = _core.isa()
-    _core.set_isa(request.param)
-    yield request.param
-    _core.set_isa(before)
-
-
-@pytest.fixture
-def threads():
-    before = _core.num_threads()
-    yield hl.set_num_threads
-    hl.set_num_threads(before)
-
-
 class Case:
     """Images and a window over them, drawn at random; `options` are what the ops take by name."""
 

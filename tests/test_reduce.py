@@ -6,15 +6,7 @@ import numpy as np
 import pytest
 
 import hotloop as hl
-from hotloop import Tensor, _core
-
-
-@pytest.fixture(params=_core.isa_tiers())
-def tier(request):
-    before = _core.isa()
-    _core.set_isa(request.param)
-    yield request.param
-    _core.set_isa(before)
+from hotloop import Tensor
 
 
 def test_long_sums_stay_accurate(tier):

@@ -27,13 +27,6 @@ def printed(code, **environment):
     return process.stdout.split()
 
 
-@pytest.fixture
-def threads():
-    before = _core.num_threads()
-    yield hl.set_num_threads
-    hl.set_num_threads(before)
-
-
 def some_work(seed=0):
     """A product and an activation large enough for several threads; returns the result's bytes."""
     rng = np.random.default_rng(seed)

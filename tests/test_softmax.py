@@ -29,14 +29,6 @@ DTYPES = pytest.mark.parametrize("dtype", [np.float32, np.float64])
 OPS = pytest.mark.parametrize("op", [hl.softmax, hl.log_softmax])
 
 
-@pytest.fixture(params=_core.isa_tiers())
-def tier(request):
-    before = _core.isa()
-    _core.set_isa(request.param)
-    yield request.param
-    _core.set_isa(before)
-
-
 def reference(op, x, dy, axis):
     """(y, dx) in float64."""
     if x.size == 0:

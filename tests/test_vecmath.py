@@ -93,14 +93,6 @@ def expected(name):
     return want, units * unit.astype(np.float64) * np.maximum(1.0, amplified)
 
 
-@pytest.fixture(params=_core.isa_tiers())
-def tier(request):
-    before = _core.isa()
-    _core.set_isa(request.param)
-    yield request.param
-    _core.set_isa(before)
-
-
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_error_in_units_in_the_last_place(tier, name):
     x = inputs()

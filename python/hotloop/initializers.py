@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 from hotloop import checks
-from hotloop.names import choose
+from hotloop.names import choose, resolve
 from hotloop.random import generator
 
 __all__ = [
@@ -261,10 +261,6 @@ def get(identifier, where="initializers.get"):
         ValueError: the name is unknown.
         TypeError: it is none of these.
     """
-    if isinstance(identifier, str):
-        return choose(where, "initializer", identifier, BY_NAME)()
-    if isinstance(identifier, type) and issubclass(identifier, Initializer):
-        return identifier()
-    if identifier is None or callable(identifier):
-        return identifier
-    raise TypeError(f"[{where}] an initializer is a name or a callable (shape, dtype): got {identifier!r}")
+    if identifier is None:
+        return None
+    return resolve(where, "initializer", identifier, Initializer, BY_NAME, lambda function: function, "(shape, dtype)")

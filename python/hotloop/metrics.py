@@ -6,7 +6,7 @@ from hotloop import _core, checks
 from hotloop.autograd import data
 from hotloop.labels import check_range, class_ids
 from hotloop.layers.auto_name import snake_case
-from hotloop.names import choose
+from hotloop.names import resolve
 
 __all__ = [
     "Accuracy",
@@ -270,12 +270,7 @@ def get(identifier, where="metrics.get"):
         ValueError: the name is unknown.
         TypeError: it is none of these.
     """
-    if isinstance(identifier, Metric):
-        return identifier
+    metric = resolve(where, "metric", identifier, Metric, BY_NAME, MeanMetric)
     if isinstance(identifier, str):
-        return choose(where, "metric", identifier, BY_NAME)(name=identifier)
-    if isinstance(identifier, type) and issubclass(identifier, Metric):
-        return identifier()
-    if callable(identifier):
-        return MeanMetric(identifier)
-    raise TypeError(f"[{where}] a metric is a name, a Metric or a function (y_true, y_pred): got {identifier!r}")
+        metric.name = identifier
+    return metric

@@ -20,3 +20,29 @@ def choose(where, what, name, table):
     hint = f"; did you mean {near[0]!r}?" if near else ""
     choices = ", ".join(repr(key) for key in table)
     raise ValueError(f"[{where}] unknown {what} {name!r}{hint} (choices: {choices})") from None
+
+
+def resolve(where, what, identifier, base, table, of_function, arguments="(y_true, y_pred)"):
+    """The object that a name, an object or subclass of `base`, or a function stands for.
+
+    Args:
+        where, what: as in choose.
+        identifier: one of these.
+        base: class.
+        table: dict from names to subclasses of base.
+        of_function: makes an object of a function.
+        arguments: what such a function takes, for the error.
+
+    Raises:
+        ValueError: the name is unknown.
+        TypeError: identifier is none of these.
+    """
+    if isinstance(identifier, base):
+        return identifier
+    if isinstance(identifier, str):
+        return choose(where, what, identifier, table)()
+    if isinstance(identifier, type) and issubclass(identifier, base):
+        return identifier()
+    if callable(identifier):
+        return of_function(identifier)
+    raise TypeError(f"[{where}] {what} must be a name, a {base.__name__} or a function {arguments}: got {identifier!r}")

@@ -3,7 +3,7 @@
 import functools
 
 from hotloop import _core, checks, ops
-from hotloop.layers.base import Layer
+from hotloop.layers.base import Pointwise
 from hotloop.layers.context import remember_logits
 from hotloop.names import choose
 from hotloop.ops.activation import SLOPES
@@ -61,7 +61,7 @@ def apply_activation(activation, x):
     return y
 
 
-class Activation(Layer):
+class Activation(Pointwise):
     """y = act(x), elementwise; softmax along the last axis.
 
     Args:
@@ -80,9 +80,6 @@ class Activation(Layer):
     def call(self, x):
         return apply_activation(self.activation, x)
 
-    def compute_output_shape(self, input_shape):
-        return tuple(input_shape)
-
 
 class ReLU(Activation):
     """y = max(x, 0)."""
@@ -93,7 +90,7 @@ class ReLU(Activation):
         super().__init__("relu", **kwargs)
 
 
-class LeakyReLU(Layer):
+class LeakyReLU(Pointwise):
     """y = x where x > 0, else negative_slope * x."""
 
     config_names = ("negative_slope",)
@@ -105,11 +102,8 @@ class LeakyReLU(Layer):
     def call(self, x):
         return ops.leaky_relu(x, self.negative_slope)
 
-    def compute_output_shape(self, input_shape):
-        return tuple(input_shape)
 
-
-class ELU(Layer):
+class ELU(Pointwise):
     """y = x where x > 0, else alpha * (exp(x) - 1)."""
 
     config_names = ("alpha",)
@@ -121,11 +115,8 @@ class ELU(Layer):
     def call(self, x):
         return ops.elu(x, self.alpha)
 
-    def compute_output_shape(self, input_shape):
-        return tuple(input_shape)
 
-
-class Softmax(Layer):
+class Softmax(Pointwise):
     """y = exp(x) / sum(exp(x)) along one axis."""
 
     config_names = ("axis",)
@@ -138,6 +129,3 @@ class Softmax(Layer):
         if self.axis in (-1, x.ndim - 1):
             return apply_activation("softmax", x)
         return ops.softmax(x, axis=self.axis)
-
-    def compute_output_shape(self, input_shape):
-        return tuple(input_shape)

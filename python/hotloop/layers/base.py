@@ -271,6 +271,13 @@ class Layer:
         return f"{type(self).__name__}({', '.join([*parts, f'name={self.name!r}'])})"
 
 
+class Pointwise(Layer):
+    """Base of the layers whose results have the shape of their inputs."""
+
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape)
+
+
 def as_input(where, x, what="input"):
     """x as an ndarray of real numbers.
 

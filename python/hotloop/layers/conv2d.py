@@ -1,7 +1,7 @@
 """Two-dimensional convolution layer."""
 
-from hotloop import checks, initializers, ops
-from hotloop.layers.activation import apply_activation, epilogue, resolve_activation
+from hotloop import checks, ops
+from hotloop.layers.affine import Affine
 from hotloop.layers.arguments import (
     axes_of,
     check_padding,
@@ -11,13 +11,12 @@ from hotloop.layers.arguments import (
     op_layout,
     windows_in,
 )
-from hotloop.layers.base import Layer
 from hotloop.ops.geometry import pair
 
 __all__ = ["Conv2D"]
 
 
-class Conv2D(Layer):
+class Conv2D(Affine):
     """y = act(conv(x, kernel) + bias), a cross-correlation over height and width.
 
     Args:
@@ -79,12 +78,7 @@ class Conv2D(Layer):
             raise ValueError(
                 f"[{self.name}] groups do not divide filters: {self.filters} filters, {self.groups} groups"
             )
-        self.activation = resolve_activation(self.name, activation)
-        self.use_bias = bool(use_bias)
-        initializers.get(kernel_initializer, self.name)
-        initializers.get(bias_initializer, self.name)
-        self.kernel_initializer, self.bias_initializer = kernel_initializer, bias_initializer
-        self.kernel = self.bias = None
+        self.configure(activation, use_bias, kernel_initializer, bias_initializer)
 
     @property
     def input_axes(self):
@@ -97,14 +91,10 @@ class Conv2D(Layer):
         if channels % self.groups:
             raise ValueError(f"[{self.name}] groups do not divide channels: {channels} channels, {self.groups} groups")
         self._features = (-1 if self.data_format == "channels_last" else -3, channels)
-        shape = (*self.kernel_size, channels // self.groups, self.filters)
-        self.kernel = self.add_weight(shape, self.kernel_initializer, name="kernel")
-        if self.use_bias:
-            self.bias = self.add_weight((self.filters,), self.bias_initializer, name="bias")
+        self.make_weights((*self.kernel_size, channels // self.groups, self.filters))
 
-    def call(self, x):
-        fused, rest = epilogue(self.activation)
-        y = ops.conv2d(
+    def apply(self, x, activation):
+        return ops.conv2d(
             x,
             self.kernel,
             self.bias,
@@ -112,10 +102,9 @@ class Conv2D(Layer):
             padding=self.padding,
             dilation=self.dilation_rate,
             groups=self.groups,
-            activation=fused,
+            activation=activation,
             data_format=op_layout(self.data_format),
         )
-        return apply_activation(rest, y)
 
     def compute_output_shape(self, input_shape):
         sizes, _ = image_sizes(input_shape, self.data_format)

@@ -1,13 +1,12 @@
 """Fully connected layer."""
 
-from hotloop import checks, initializers, ops
-from hotloop.layers.activation import apply_activation, epilogue, resolve_activation
-from hotloop.layers.base import Layer
+from hotloop import checks, ops
+from hotloop.layers.affine import Affine
 
 __all__ = ["Dense"]
 
 
-class Dense(Layer):
+class Dense(Affine):
     """y = act(x @ kernel + bias), along the last axis.
 
     Args:
@@ -39,12 +38,7 @@ class Dense(Layer):
             kwargs.setdefault("input_shape", (input_dim,))
         super().__init__(**kwargs)
         self.units = checks.integer(self.name, "units", units, 1)
-        self.activation = resolve_activation(self.name, activation)
-        self.use_bias = bool(use_bias)
-        initializers.get(kernel_initializer, self.name)
-        initializers.get(bias_initializer, self.name)
-        self.kernel_initializer, self.bias_initializer = kernel_initializer, bias_initializer
-        self.kernel = self.bias = None
+        self.configure(activation, use_bias, kernel_initializer, bias_initializer)
 
     def build(self, input_shape):
         if len(input_shape) < 2:
@@ -54,13 +48,10 @@ class Dense(Layer):
         if input_shape[-1] is None:
             raise ValueError(f"[{self.name}] the input's last size must be known: got shape {input_shape}")
         self._features = (-1, input_shape[-1])
-        self.kernel = self.add_weight((input_shape[-1], self.units), self.kernel_initializer, name="kernel")
-        if self.use_bias:
-            self.bias = self.add_weight((self.units,), self.bias_initializer, name="bias")
+        self.make_weights((input_shape[-1], self.units))
 
-    def call(self, x):
-        fused, rest = epilogue(self.activation)
-        return apply_activation(rest, ops.linear(x, self.kernel, self.bias, activation=fused))
+    def apply(self, x, activation):
+        return ops.linear(x, self.kernel, self.bias, activation=activation)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.units)

@@ -3,12 +3,12 @@
 import numpy as np
 
 from hotloop import checks, ops
-from hotloop.layers.base import Layer
+from hotloop.layers.base import Pointwise
 
 __all__ = ["Dropout"]
 
 
-class Dropout(Layer):
+class Dropout(Pointwise):
     """In training y = x / (1 - rate) where kept, else 0; otherwise y = x.
 
     Args:
@@ -31,6 +31,3 @@ class Dropout(Layer):
         if not training or self.rate == 0.0:
             return x
         return ops.dropout(x, self.rate, seed=None if self._stream is None else int(self._stream.integers(2**63)))
-
-    def compute_output_shape(self, input_shape):
-        return tuple(input_shape)

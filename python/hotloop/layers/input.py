@@ -1,11 +1,11 @@
 """The shape of a model's inputs, as the first entry of Sequential."""
 
-from hotloop.layers.base import Layer
+from hotloop.layers.base import Pointwise
 
 __all__ = ["Input", "InputLayer"]
 
 
-class InputLayer(Layer):
+class InputLayer(Pointwise):
     """y = x; says what shape the inputs have.
 
     Args:
@@ -28,9 +28,6 @@ class InputLayer(Layer):
 
     def call(self, x):
         return x
-
-    def compute_output_shape(self, input_shape):
-        return tuple(input_shape)
 
 
 def Input(shape, *, dtype="float32", name=None):

@@ -1,12 +1,12 @@
 """Scaling of inputs."""
 
 from hotloop import checks, ops
-from hotloop.layers.base import Layer
+from hotloop.layers.base import Pointwise
 
 __all__ = ["Rescaling"]
 
 
-class Rescaling(Layer):
+class Rescaling(Pointwise):
     """y = x * scale + offset; bytes become floats in the same pass.
 
     Args:
@@ -23,6 +23,3 @@ class Rescaling(Layer):
 
     def call(self, x):
         return ops.rescale(x, self.scale, self.offset)
-
-    def compute_output_shape(self, input_shape):
-        return tuple(input_shape)

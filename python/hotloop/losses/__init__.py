@@ -7,7 +7,7 @@ reduction=None.
 from hotloop.losses.base import FunctionLoss, Loss
 from hotloop.losses.cross_entropy import BinaryCrossentropy, CategoricalCrossentropy, SparseCategoricalCrossentropy
 from hotloop.losses.pointwise import Huber, MeanAbsoluteError, MeanSquaredError
-from hotloop.names import choose
+from hotloop.names import resolve
 
 __all__ = [
     "BinaryCrossentropy",
@@ -40,12 +40,4 @@ def get(identifier, where="losses.get"):
         ValueError: the name is unknown.
         TypeError: it is none of these.
     """
-    if isinstance(identifier, Loss):
-        return identifier
-    if isinstance(identifier, str):
-        return choose(where, "loss", identifier, BY_NAME)()
-    if isinstance(identifier, type) and issubclass(identifier, Loss):
-        return identifier()
-    if callable(identifier):
-        return FunctionLoss(identifier)
-    raise TypeError(f"[{where}] a loss is a name, a Loss or a function (y_true, y_pred): got {identifier!r}")
+    return resolve(where, "loss", identifier, Loss, BY_NAME, FunctionLoss)

@@ -5,7 +5,7 @@ import math
 from hotloop import checks, layers, ops
 from hotloop.initializers import RandomUniform
 from hotloop.layers.activation import apply_activation
-from hotloop.layers.base import Layer
+from hotloop.layers.base import Layer, Pointwise
 from hotloop.nn.module import Sequential, _Torch
 from hotloop.ops.geometry import pair
 
@@ -196,14 +196,11 @@ class Flatten(_Torch, layers.Flatten):
     """y (N, product of the other sizes)."""
 
 
-class Identity(_Torch, Layer):
+class Identity(_Torch, Pointwise):
     """y = x."""
 
     def call(self, x):
         return x
-
-    def compute_output_shape(self, input_shape):
-        return tuple(input_shape)
 
 
 class _Activation(Identity):
