@@ -15,7 +15,9 @@ HL_FORMULA PhiloxBlock<W> philox(PhiloxBlock<W> counter, uint64_t key) {
   const W multiplier_a = W{} + 0xD2511F53u, multiplier_b = W{} + 0xCD9E8D57u;
   uint32_t key_a = static_cast<uint32_t>(key), key_b = static_cast<uint32_t>(key >> 32);
   auto [a, b, c, d] = counter.word;
-#ifdef __GNUC__
+#if defined(__CUDA_ARCH__)
+#  pragma unroll
+#elif defined(__GNUC__) && !defined(__CUDACC__)
 #  pragma GCC unroll 10
 #endif
   for (int round = 0; round < 10; ++round) {

@@ -56,7 +56,7 @@ void compare_cross_entropy(Batch& b, CrossEntropySpec s, const Options& o, doubl
   const std::string what = "softmax_cross_entropy of " + std::to_string(s.rows) + " x " + std::to_string(s.classes) +
                            ", smoothing " + std::to_string(o.smoothing);
   compare(what, loss, 1e-5, 2e-6);
-  compare(what + ", gradient", dlogits, 1e-5, 3e-7 * scale);
+  compare(what + ", gradient", dlogits, 1e-5, 1e-6 * scale);
 }
 
 const Row cross_entropy("softmax_cross_entropy", [] {
