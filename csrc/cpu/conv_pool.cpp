@@ -36,6 +36,7 @@ void pooled_rows(const ConvPoolShape& s, const T* image, const T* panels, const 
     gemm_block<T>(pixels, filters, depth, {patches, pixel_stride, depth_stride},
                   {panels + group * group_panels * panel, panel, columns}, sums + group * filters, conv.f, {});
   }
+  if (depth == 0) std::fill_n(sums.get(), pixels * conv.f, T{});  // no channels: products over nothing
   const int64_t row = s.ow * conv.f;
   for (int64_t i = first; i < last; ++i) {
     const isa::WindowRow<T> windows = {

@@ -14,4 +14,15 @@ Status direct_conv(const Conv2dShape& s, const float* x, const float* w, const f
 Status direct_conv_pool(const ConvPoolShape& s, const float* x, const float* w, const float* bias, bool relu, float* y,
                         uint8_t* argmax);
 
+/// Whether gradients had better go these ways: few channels, and patches so small or groups so many that a product's
+/// tiles would be mostly empty.
+bool has_small_patches(const Conv2dShape& s);
+
+/// dx (n, h, w, c) from dy (n, oh, ow, f)
+Status direct_input_grad(const Conv2dShape& s, const float* dy, const float* w, float* dx);
+
+/// dw (kh, kw, c / groups, f) from x (n, h, w, c) and dy (n, oh, ow, f) at the positions argmax names, or, where argmax
+/// is null and windows are 1 x 1, at every pixel.
+Status direct_weight_grad(const ConvPoolShape& s, const float* x, const float* dy, const uint8_t* argmax, float* dw);
+
 }  // namespace hotloop::cuda

@@ -3,6 +3,7 @@
 // taps. Weight gradient: patches of x, turned, times dy; its depth is all pixels, so that it is split as a rule.
 #include <numeric>
 
+#include "cuda/conv_direct.cuh"
 #include "cuda/conv_patches.cuh"
 
 namespace hotloop::cuda {
@@ -78,6 +79,7 @@ Status conv2d_input_grad(const Conv2dShape& s, const float* dy, const float* w, 
     product.b_row = 1, product.b_col = s.f;
     return matmul(product, dy, w, nullptr, dx);
   }
+  if (has_small_patches(s)) return direct_input_grad(s, dy, w, dx);
   for (int64_t row = 0; row < s.stride_h; ++row) {
     for (int64_t column = 0; column < s.stride_w; ++column) HL_TRY(input_grad_phase(s, row, column, dy, w, dx));
   }
@@ -95,6 +97,7 @@ Status conv2d_weight_grad(const Conv2dShape& s, const float* x, const float* dy,
     product.b_row = s.f, product.b_col = 1;
     return matmul(product, x, dy, nullptr, dw);
   }
+  if (has_small_patches(s) && pixels > 0) return direct_weight_grad({s, 1, 1, s.oh, s.ow}, x, dy, nullptr, dw);
   const int filters = static_cast<int>(s.f / s.groups);
   const PatchColumns patches = {output_patches(s, x)};
   const Matrix gradient = grouped_columns(dy, s.f, s.groups);

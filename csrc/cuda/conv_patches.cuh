@@ -32,6 +32,7 @@ struct Patches {
     int row, column;
   };
 
+  __device__ __forceinline__ const float* of_group(int group) const { return data + group * channels; }
   __device__ __forceinline__ Place place(int image, int i, int j) const {
     const int row = row_first + i * row_step, column = column_first + j * column_step;
     return {(image * h + row) * w + column, row, column};
@@ -56,7 +57,7 @@ struct PatchRows : Patches {
   static constexpr bool kKeepsIndices = true;
   using Index = Place;
   using Depth = Tap;
-  __device__ __forceinline__ const float* of_batch(int group) const { return data + group * channels; }
+  __device__ __forceinline__ const float* of_batch(int group) const { return of_group(group); }
   __device__ __forceinline__ Index index(int i) const { return pixel(i); }
   __device__ __forceinline__ Depth depth(int d) const { return tap(d); }
   __device__ __forceinline__ const float* at(const float* origin, const Index& i, const Depth& d) const {
@@ -69,7 +70,7 @@ struct PatchColumns : Patches {
   static constexpr bool kKeepsIndices = true;
   using Index = Tap;
   using Depth = Place;
-  __device__ __forceinline__ const float* of_batch(int group) const { return data + group * channels; }
+  __device__ __forceinline__ const float* of_batch(int group) const { return of_group(group); }
   __device__ __forceinline__ Index index(int i) const { return tap(i); }
   __device__ __forceinline__ Depth depth(int d) const { return pixel(d); }
   __device__ __forceinline__ const float* at(const float* origin, const Index& i, const Depth& d) const {

@@ -32,7 +32,7 @@ struct Word<uint8_t> {
 }  // namespace quads
 
 template <class E>
-__device__ bool quad_aligned(const E* p) {
+__host__ __device__ bool quad_aligned(const E* p) {
   return reinterpret_cast<uintptr_t>(p) % (4 * sizeof(E)) == 0;
 }
 
