@@ -32,6 +32,18 @@ inline void relax() {
 #endif
 }
 
+// Moves the calling thread off a CPU, and lets it go anywhere again: the scheduler may wake a worker where its caller
+// runs and take milliseconds to notice that another CPU is idle.
+void leave_cpu(int cpu) {
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof(allowed), &allowed) != 0 || !CPU_ISSET(cpu, &allowed) || CPU_COUNT(&allowed) < 2) {
+    return;
+  }
+  cpu_set_t others = allowed;
+  CPU_CLR(cpu, &others);
+  if (sched_setaffinity(0, sizeof(others), &others) == 0) sched_setaffinity(0, sizeof(allowed), &allowed);
+}
+
 class Pool {
  public:
   explicit Pool(int threads) : shares_(static_cast<std::size_t>(threads)) {
@@ -51,6 +63,7 @@ class Pool {
   void run(int64_t chunks, const ChunkFunction& f) {
     function_ = &f;
     error_ = nullptr;
+    caller_cpu_ = sched_getcpu();
     const auto count = static_cast<int64_t>(shares_.size());
     for (int64_t i = 0; i < count; ++i) {
       Share& share = shares_[static_cast<std::size_t>(i)];
@@ -88,7 +101,10 @@ class Pool {
       seen = generation_.load();
       if (stop_.load()) return;
       active_.fetch_add(1);
-      if (open_.load()) take_chunks(self);
+      if (open_.load()) {
+        if (sched_getcpu() == caller_cpu_) leave_cpu(caller_cpu_);
+        take_chunks(self);
+      }
       if (active_.fetch_sub(1) == 1) active_.notify_all();
     }
   }
@@ -127,6 +143,7 @@ class Pool {
   }
 
   const ChunkFunction* function_ = nullptr;
+  int caller_cpu_ = -1;
   std::vector<Share> shares_;
   std::exception_ptr error_;
   std::mutex error_mutex_;

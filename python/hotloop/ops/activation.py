@@ -3,6 +3,7 @@
 from hotloop import _core, checks
 from hotloop.autograd import Tensor, data, record
 from hotloop.names import choose
+from hotloop.ops.direct import direct
 
 __all__ = [
     "elu",
@@ -59,6 +60,7 @@ def activate(op, name, x, alpha=0.0, out=None):
     return record(op, y, (x,), backward)
 
 
+@direct("activation", _activations["relu"])
 def relu(x, *, out=None):
     """Rectified linear unit: y = max(x, 0).
 
@@ -111,6 +113,7 @@ def elu(x, alpha=1.0, *, out=None):
     return activate("elu", "elu", x, checks.number("elu", "alpha", alpha, SLOPES), out)
 
 
+@direct("activation", _activations["selu"])
 def selu(x, *, out=None):
     """Scaled exponential linear unit: y = 1.0507 elu(x, alpha=1.67326), with the paper's constants in full.
 
@@ -126,6 +129,7 @@ def selu(x, *, out=None):
     return activate("selu", "selu", x, out=out)
 
 
+@direct("activation", _activations["gelu"])
 def gelu(x, approximate="none", *, out=None):
     """Gaussian error linear unit: y = x Phi(x), Phi the distribution function of the standard normal.
 
@@ -147,6 +151,7 @@ def gelu(x, approximate="none", *, out=None):
     return activate("gelu", choose("gelu", "approximation", approximate, _GELUS), x, out=out)
 
 
+@direct("activation", _activations["silu"])
 def silu(x, *, out=None):
     """Sigmoid linear unit, or swish: y = x / (1 + exp(-x)).
 
@@ -162,6 +167,7 @@ def silu(x, *, out=None):
     return activate("silu", "silu", x, out=out)
 
 
+@direct("activation", _activations["sigmoid"])
 def sigmoid(x, *, out=None):
     """Logistic function: y = 1 / (1 + exp(-x)), without overflow on either side.
 
@@ -175,6 +181,7 @@ def sigmoid(x, *, out=None):
     return activate("sigmoid", "sigmoid", x, out=out)
 
 
+@direct("activation", _activations["tanh"])
 def tanh(x, *, out=None):
     """Hyperbolic tangent: y = tanh(x).
 
@@ -188,6 +195,7 @@ def tanh(x, *, out=None):
     return activate("tanh", "tanh", x, out=out)
 
 
+@direct("activation", _activations["softplus"])
 def softplus(x, *, out=None):
     """Smooth rectifier: y = log(1 + exp(x)), without overflow.
 
@@ -201,6 +209,7 @@ def softplus(x, *, out=None):
     return activate("softplus", "softplus", x, out=out)
 
 
+@direct("activation", _activations["hard_sigmoid"])
 def hard_sigmoid(x, *, out=None):
     """Piecewise linear sigmoid: y = relu6(x + 3) / 6, as in PyTorch and Keras 3.
 
@@ -214,6 +223,7 @@ def hard_sigmoid(x, *, out=None):
     return activate("hard_sigmoid", "hard_sigmoid", x, out=out)
 
 
+@direct("activation", _activations["hard_swish"])
 def hard_swish(x, *, out=None):
     """Piecewise quadratic swish: y = x relu6(x + 3) / 6.
 

@@ -10,6 +10,7 @@ import numpy as np
 from hotloop import _core, checks
 from hotloop.autograd import Tensor, data, record
 from hotloop.ops.broadcast import summed_to
+from hotloop.ops.direct import direct
 
 __all__ = [
     "abs",
@@ -44,6 +45,7 @@ def _shape(x):
     return x._data.shape if isinstance(x, Tensor) else None
 
 
+@direct("binary", _ADD)
 def add(a, b, *, out=None):
     """Sum: y = a + b.
 
@@ -54,8 +56,6 @@ def add(a, b, *, out=None):
     Returns:
         Array of the broadcast shape.
     """
-    if not (isinstance(a, Tensor) or isinstance(b, Tensor) or isinstance(out, Tensor)):
-        return _binary(a, b, _ADD, out)
     a_shape, b_shape = _shape(a), _shape(b)
 
     def backward(dy, need):
@@ -65,6 +65,7 @@ def add(a, b, *, out=None):
     return record("add", _binary(data(a), data(b), _ADD, data(out)), (a, b), backward)
 
 
+@direct("binary", _SUBTRACT)
 def subtract(a, b, *, out=None):
     """Difference: y = a - b.
 
@@ -75,8 +76,6 @@ def subtract(a, b, *, out=None):
     Returns:
         Array of the broadcast shape.
     """
-    if not (isinstance(a, Tensor) or isinstance(b, Tensor) or isinstance(out, Tensor)):
-        return _binary(a, b, _SUBTRACT, out)
     a_shape, b_shape = _shape(a), _shape(b)
 
     def backward(dy, need):
@@ -86,6 +85,7 @@ def subtract(a, b, *, out=None):
     return record("subtract", _binary(data(a), data(b), _SUBTRACT, data(out)), (a, b), backward)
 
 
+@direct("binary", _MULTIPLY)
 def multiply(a, b, *, out=None):
     """Product: y = a * b, element by element.
 
@@ -96,8 +96,6 @@ def multiply(a, b, *, out=None):
     Returns:
         Array of the broadcast shape.
     """
-    if not (isinstance(a, Tensor) or isinstance(b, Tensor) or isinstance(out, Tensor)):
-        return _binary(a, b, _MULTIPLY, out)
     a_, b_ = data(a), data(b)
 
     def backward(dy, need):
@@ -107,6 +105,7 @@ def multiply(a, b, *, out=None):
     return record("multiply", _binary(a_, b_, _MULTIPLY, data(out)), (a, b), backward)
 
 
+@direct("binary", _DIVIDE)
 def divide(a, b, *, out=None):
     """Quotient: y = a / b; a division by zero gives inf or NaN, as IEEE 754 has it.
 
@@ -117,8 +116,6 @@ def divide(a, b, *, out=None):
     Returns:
         Array of the broadcast shape.
     """
-    if not (isinstance(a, Tensor) or isinstance(b, Tensor) or isinstance(out, Tensor)):
-        return _binary(a, b, _DIVIDE, out)
     a_, b_ = data(a), data(b)
     y = _binary(a_, b_, _DIVIDE, data(out))
 
@@ -149,6 +146,7 @@ def _exponent_gradient(dy, a, b, y):
     return np.where((np.asarray(a) == 0) & (b >= 0), slope.dtype.type(0), slope)
 
 
+@direct("binary", _POWER)
 def power(a, b, *, out=None):
     """Power: y = a^b. A single exponent of 0 .. 8 is computed by products, -1 and 1/2 by reciprocal and square root.
 
@@ -160,8 +158,6 @@ def power(a, b, *, out=None):
     Returns:
         Array of the broadcast shape.
     """
-    if not (isinstance(a, Tensor) or isinstance(b, Tensor) or isinstance(out, Tensor)):
-        return _binary(a, b, _POWER, out)
     a_, b_ = data(a), data(b)
     y = _binary(a_, b_, _POWER, data(out))
 
@@ -174,8 +170,6 @@ def power(a, b, *, out=None):
 
 def _larger(op, a, b, out):
     """maximum and minimum: the gradient goes to the operand that gave the element, the first where both did."""
-    if not (isinstance(a, Tensor) or isinstance(b, Tensor) or isinstance(out, Tensor)):
-        return _binary(a, b, op, out)
     a_, b_ = data(a), data(b)
     y = _binary(a_, b_, op, data(out))
 
@@ -188,6 +182,7 @@ def _larger(op, a, b, out):
     return record("maximum" if op == _MAXIMUM else "minimum", y, (a, b), backward)
 
 
+@direct("binary", _MAXIMUM)
 def maximum(a, b, *, out=None):
     """Larger of two: y = max(a, b); NaN where either is NaN.
 
@@ -201,6 +196,7 @@ def maximum(a, b, *, out=None):
     return _larger(_MAXIMUM, a, b, out)
 
 
+@direct("binary", _MINIMUM)
 def minimum(a, b, *, out=None):
     """Smaller of two: y = min(a, b); NaN where either is NaN.
 
@@ -216,14 +212,12 @@ def minimum(a, b, *, out=None):
 
 def _of_one(op, x, out, gradient):
     """The op and, on the tape, gradient(dy, x, y)."""
-    kind = _core.unary_ops[op]
-    if not isinstance(x, Tensor):
-        return _unary(x, kind, data(out))
     x_ = data(x)
-    y = _unary(x_, kind, data(out))
+    y = _unary(x_, _core.unary_ops[op], data(out))
     return record(op, y, (x,), lambda dy, need: (gradient(dy, x_, y),))
 
 
+@direct("unary", _core.unary_ops["negative"])
 def negative(x, *, out=None):
     """y = -x.
 
@@ -234,6 +228,7 @@ def negative(x, *, out=None):
     return _of_one("negative", x, out, lambda dy, x, y: _unary(dy, _NEGATIVE))
 
 
+@direct("unary", _core.unary_ops["exp"])
 def exp(x, *, out=None):
     """Exponential: y = e^x.
 
@@ -244,6 +239,7 @@ def exp(x, *, out=None):
     return _of_one("exp", x, out, lambda dy, x, y: _binary(dy, y, _MULTIPLY))
 
 
+@direct("unary", _core.unary_ops["log"])
 def log(x, *, out=None):
     """Natural logarithm: y = ln x; -inf at 0, NaN below.
 
@@ -254,6 +250,7 @@ def log(x, *, out=None):
     return _of_one("log", x, out, lambda dy, x, y: _binary(dy, x, _DIVIDE))
 
 
+@direct("unary", _core.unary_ops["sqrt"])
 def sqrt(x, *, out=None):
     """Square root: y = x^(1/2); NaN below 0.
 
@@ -264,6 +261,7 @@ def sqrt(x, *, out=None):
     return _of_one("sqrt", x, out, lambda dy, x, y: _binary(_binary(dy, y, _DIVIDE), 0.5, _MULTIPLY))
 
 
+@direct("unary", _core.unary_ops["abs"])
 def abs(x, *, out=None):
     """Absolute value: y = |x|. The gradient at 0 is 0.
 
@@ -274,6 +272,7 @@ def abs(x, *, out=None):
     return _of_one("abs", x, out, lambda dy, x, y: _binary(dy, _unary(x, _SIGN), _MULTIPLY))
 
 
+@direct("unary", _core.unary_ops["square"])
 def square(x, *, out=None):
     """Square: y = x * x.
 
@@ -284,6 +283,7 @@ def square(x, *, out=None):
     return _of_one("square", x, out, lambda dy, x, y: _binary(_binary(dy, x, _MULTIPLY), 2, _MULTIPLY))
 
 
+@direct("unary", _core.unary_ops["sign"])
 def sign(x, *, out=None):
     """Sign: y = 1 where x > 0, -1 where x < 0, else x itself (0, -0 or NaN). The gradient is 0.
 
@@ -294,6 +294,7 @@ def sign(x, *, out=None):
     return _of_one("sign", x, out, lambda dy, x, y: np.zeros_like(x, dtype=dy.dtype))
 
 
+@direct("unary", _core.unary_ops["reciprocal"])
 def reciprocal(x, *, out=None):
     """Reciprocal: y = 1 / x.
 
@@ -308,6 +309,7 @@ def reciprocal(x, *, out=None):
     return _of_one("reciprocal", x, out, gradient)
 
 
+@direct("unary", _core.unary_ops["sin"])
 def sin(x, *, out=None):
     """Sine: y = sin x, x in radians.
 
@@ -318,6 +320,7 @@ def sin(x, *, out=None):
     return _of_one("sin", x, out, lambda dy, x, y: _binary(dy, _unary(x, _COS), _MULTIPLY))
 
 
+@direct("unary", _core.unary_ops["cos"])
 def cos(x, *, out=None):
     """Cosine: y = cos x, x in radians.
 
