@@ -88,7 +88,8 @@ def main():
     chosen = [row for row in rows(common) if row.name == "hotloop" or options.only.lower() in row.name.lower()]
     results, others = peers.race(chosen, options.threads, options.compare, options.rounds, options.steps)
     deviations = deviation(results)
-    for key, value in (peers.machine() | {"versions": peers.versions(results)}).items():
+    versions = ", ".join(f"{module} {version}" for module, version in peers.versions(results).items())
+    for key, value in (peers.machine() | {"versions": versions}).items():
         print(f"{key}: {value}")
     print(f"threads: {options.threads}; batch: {options.batch_size}; other processes kept {others:.2f} cores busy")
     print(peers.table(results, "hotloop", deviations))

@@ -184,7 +184,7 @@ def machine():
         "cores": len(os.sched_getaffinity(0)),
         "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
         "commit": commit or "unknown",
-        "command": shlex.join(["python", *sys.argv]),
+        "command": shlex.join(["python", *("DIR" if Path(word).is_dir() else word for word in sys.argv)]),
     }
 
 

@@ -5,8 +5,10 @@ python benchmarks/readme.py --code N            prints the N-th Python block of 
 """
 
 import argparse
+import itertools
 import re
 import sys
+import textwrap
 from pathlib import Path
 
 README = Path(__file__).resolve().parent.parent / "README.md"
@@ -17,11 +19,19 @@ def code_block(text, number):
     return re.findall(r"^```python\n(.*?)^```$", text, re.M | re.S)[number - 1]
 
 
+def as_markdown(output):
+    """What a command printed: tables as they are, the lines between them as blocks."""
+    parts = []
+    for is_table, lines in itertools.groupby(output.splitlines(), lambda line: line.startswith("|")):
+        part = textwrap.dedent("\n".join(lines)).strip("\n")
+        if part:
+            parts.append(part if is_table else f"```\n{part}\n```")
+    return "\n\n".join(parts)
+
+
 def filled(text, name, output):
-    """The text with `output` between the markers of `name`: a table as it is, anything else as a block."""
-    body = output.strip("\n")
-    if "\n| " not in body and not body.startswith("| "):
-        body = f"```\n{body}\n```"
+    """The text with `output` between the markers of `name`."""
+    body = as_markdown(output)
     pattern = re.compile(rf"(<!-- {re.escape(name)}:begin[^\n]*-->\n).*?(<!-- {re.escape(name)}:end -->)", re.S)
     new, count = pattern.subn(lambda match: f"{match[1]}\n{body}\n\n{match[2]}", text)
     if count != 1:

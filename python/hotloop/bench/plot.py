@@ -2,7 +2,7 @@
 
 FASTER, SLOWER, TEXT, GRID = "#2f6f9f", "#c4512d", "#333333", "#dddddd"
 _ROW_INCHES = 0.19
-_MOST_COLUMNS = 3
+_MOST_COLUMNS = 4
 _TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
@@ -41,16 +41,23 @@ def draw(path, rows, facts):
 
 
 def _columns(rows):
-    """The rows as columns of families, cut where they come out about equally long."""
-    families = {}
+    """The rows as columns of whole families, in their order, the longest column as short as that allows."""
+    by_name = {}
     for row in rows:
-        families.setdefault(row["family"], []).append(row)
-    count = min(len(families), _MOST_COLUMNS, 1 + len(rows) // 60)
-    columns, done = [[] for _ in range(count)], 0
-    for family in families.values():
-        columns[min(count - 1, int((done + len(family) / 2) * count / len(rows)))].append(family)
-        done += len(family)
-    return [column for column in columns if column]
+        by_name.setdefault(row["family"], []).append(row)
+    families, count = list(by_name.values()), min(_MOST_COLUMNS, 1 + len(rows) // 60)
+    limits = range(max(map(len, families)), len(rows) + 1)
+    return next(columns for limit in limits if len(columns := _filled(families, limit)) <= count)
+
+
+def _filled(families, limit):
+    """The families one behind the other in columns of at most `limit` rows."""
+    columns = [[]]
+    for family in families:
+        if columns[-1] and sum(map(len, columns[-1])) + len(family) > limit:
+            columns.append([])
+        columns[-1].append(family)
+    return columns
 
 
 def _draw_column(axes, families, height):

@@ -110,7 +110,8 @@ def draw_images(figure, x, y, probabilities, rows=4, columns=10):
     mistakes = wrong[np.argsort(-certainty[wrong])][:columns]
     others = np.setdiff1d(np.arange(len(y)), mistakes)[: rows * columns - len(mistakes)]
     figure.suptitle(
-        f"Test images, and in red the surest mistakes ({len(wrong):,} of {len(y):,} are wrong)", fontsize=11
+        f"Test images and what they were read as; framed, the surest of {len(wrong):,} mistakes in {len(y):,}",
+        fontsize=11,
     )
     for axes, i in zip(figure.subplots(rows, columns).flat, [*others, *mistakes], strict=False):
         draw_image(axes, x[i], guesses[i], y[i])
@@ -119,7 +120,7 @@ def draw_images(figure, x, y, probabilities, rows=4, columns=10):
 def draw_image(axes, image, guess, label):
     right = guess == label
     axes.imshow(image, cmap="gray_r", vmin=0, vmax=255)
-    axes.set_title(f"{guess}" if right else f"{guess}, is {label}", color="black" if right else RED, fontsize=10)
+    axes.set_title(f"{guess}" if right else f"{label} read as {guess}", color="black" if right else RED, fontsize=10)
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set(color="lightgrey" if right else RED, linewidth=1 if right else 2)
 
