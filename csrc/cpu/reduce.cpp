@@ -107,6 +107,7 @@ Status reduce(ReduceOp op, const ReduceShape& s, const T* x, T* y) {
 
 template <class T>
 Status argmax(int64_t rows, int64_t cols, const T* x, int64_t* y) {
+  if (rows == 0) return kOk;
   const int64_t parts = parts_of({rows, cols, 1});
   const int64_t part = ceil_div(cols, parts);
   if (parts == 1) {
