@@ -33,6 +33,7 @@ class Twin {
  public:
   /// `count` elements of NaN bits, beginning `offset` elements into its block.
   explicit Twin(int64_t count, int64_t offset = 0) : host(static_cast<std::size_t>(count)), offset_(offset) {
+    if (count == 0) host.reserve(1);  // even an empty array lies somewhere
     if (count > 0) std::memset(static_cast<void*>(host.data()), 0xFF, host.size() * sizeof(T));
     require(device().allocate((count + offset) * static_cast<int64_t>(sizeof(T)), &block_));
     upload();
