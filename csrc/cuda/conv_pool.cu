@@ -99,14 +99,12 @@ Status pool_in_registers(const ConvPoolShape& s, const float* x, const float* w,
   const int depth = static_cast<int>(conv.kh * conv.kw) * channels, groups = static_cast<int>(conv.groups);
   const Matrix weights = grouped_columns(w, conv.f, conv.groups);
   const bool aligned = aligned16(x) && aligned16(w) && conv.c % 4 == 0 && channels % 4 == 0 && filters % 4 == 0;
-  return with_block(aligned, 4 * out.windows, filters, groups, [&](auto kind, auto in_chunks) {
+  // A tensor core's block holds windows by eights.
+  const int m = 32 * static_cast<int>(divide_up(out.windows, 8));
+  return with_block(aligned, m, filters, depth, groups, 1, [&](auto kind, auto in_chunks, const Cut& cut) {
     using Block = typename decltype(kind)::type;
     const WindowRows<Block> rows = {output_patches(conv, x), out.windows, SmallDivisor(static_cast<int>(s.oh * s.ow)),
                                     SmallDivisor(static_cast<int>(s.ow))};
-    const int m = 4 * Block::kWindowsTogether * static_cast<int>(divide_up(out.windows, Block::kWindowsTogether));
-    Cut cut = cut_product<Block>(m, filters, depth, groups);
-    cut.splits = 1;
-    cut.slabs_per_split = static_cast<int>(divide_up(depth, kSlab));
     const int64_t blocks = int64_t{groups} * cut.tiles_m * cut.tiles_n;
     return launch("conv2d_max_pool2d", product_of_windows<Block, decltype(in_chunks)::value>,
                   dim3(static_cast<unsigned>(blocks)), Block::kThreads, sizeof(Stages<Block>), rows, weights, out,

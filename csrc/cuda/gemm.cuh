@@ -5,19 +5,11 @@
 
 #include <type_traits>
 
+#include "cuda/gemm_cut.cuh"
 #include "cuda/gemm_simt.cuh"
 #include "cuda/gemm_tensor.cuh"
 
 namespace hotloop::cuda {
-
-/// The size of a product and how it is cut.
-struct Cut {
-  int m, n, depth;
-  int batches;
-  int tiles_m, tiles_n;
-  int splits, slabs_per_split;
-  float* parts;  // (splits, batches, m, n) where split, else null
-};
 
 /// Where results go: rows that are a constant step apart.
 struct Rows {
@@ -158,6 +150,7 @@ __global__ void __launch_bounds__(256) add_parts(const Out out, const Finish fin
   const int64_t size = static_cast<int64_t>(cut.batches) * cut.m * cut.n;
   for (int64_t i = grid_thread(); i < size; i += grid_threads()) {
     float sum = 0.0f;
+#pragma unroll 8
     for (int split = 0; split < cut.splits; ++split) sum += cut.parts[split * size + i];
     const int n = static_cast<int>(i % cut.n);
     const int64_t row = i / cut.n;
@@ -166,35 +159,17 @@ __global__ void __launch_bounds__(256) add_parts(const Out out, const Finish fin
   }
 }
 
-inline constexpr int kMostSplits = 32;
-inline constexpr int kLeastSlabs = 16;  // that a split is worth
-
-/// How a product is cut into the tiles of a kind of block, on this device.
 template <class Block>
-Cut cut_product(int m, int n, int depth, int batches) {
-  Cut cut = {
-      m, n, depth,  batches, static_cast<int>(divide_up(m, Block::kM)), static_cast<int>(divide_up(n, Block::kN)),
-      1, 0, nullptr};
-  const int64_t slabs = divide_up(depth, kSlab), tiles = int64_t{batches} * cut.tiles_m * cut.tiles_n;
-  const int64_t places = int64_t{Block::kBlocksPerMultiprocessor} * device_info().multiprocessors;
-  int64_t splits = tiles > 0 ? places / tiles : 1;
-  splits = splits < slabs / kLeastSlabs ? splits : slabs / kLeastSlabs;
-  splits = splits < 1 ? 1 : splits > kMostSplits ? kMostSplits : splits;
-  cut.slabs_per_split = static_cast<int>(divide_up(slabs, splits));
-  cut.splits = cut.slabs_per_split > 0 ? static_cast<int>(divide_up(slabs, cut.slabs_per_split)) : 1;
-  return cut;
-}
+inline constexpr BlockKind kKind = {Block::kM, Block::kN, Block::kProductsPerCycle};
 
 /// out = finish(a times b) on one kind of block.
 template <class Block, bool kDeepA, bool kDeepB, bool kAligned, class A, class B, class Out>
-Status run_product(const char* name, const A& a, const B& b, const Out& out, const Finish& finish, int m, int n,
-                   int depth, int batches) {
-  Cut cut = cut_product<Block>(m, n, depth, batches);
-  const int64_t size = int64_t{batches} * m * n;
+Status run_product(const char* name, const A& a, const B& b, const Out& out, const Finish& finish, Cut cut) {
+  const int64_t size = int64_t{cut.batches} * cut.m * cut.n;
   const Scratch<float> parts(cut.splits > 1 ? cut.splits * size : 0);
   HL_TRY(parts.status());
   cut.parts = parts.get();
-  const int64_t blocks = int64_t{batches} * cut.tiles_m * cut.tiles_n * cut.splits;
+  const int64_t blocks = int64_t{cut.batches} * cut.tiles_m * cut.tiles_n * cut.splits;
   if (blocks > 0x7FFFFFFF) return "the product has too many tiles for one launch";
   HL_TRY(launch(name, product<Block, kDeepA, kDeepB, kAligned, A, B, Out>, dim3(static_cast<unsigned>(blocks)),
                 Block::kThreads, sizeof(Stages<Block>), a, b, out, finish, cut));
@@ -202,36 +177,41 @@ Status run_product(const char* name, const A& a, const B& b, const Out& out, con
   return launch(name, add_parts<Out>, grid_for(size, 256), 256, 0, out, finish, cut);
 }
 
-using SimtLarge = Simt<2, 3>;
-using SimtSmall = Simt<1, 4>;
-using Tf32Large = Tensor<Tf32, 2, 4, 4, 8, 4, 1>;
-using Tf32Small = Tensor<Tf32, 2, 2, 2, 4, 4, 3>;
-using Tf32x3Large = Tensor<Tf32x3, 2, 4, 4, 4, 4, 1>;
-using Tf32x3Small = Tensor<Tf32x3, 2, 2, 2, 4, 4, 3>;
-using Bfloat16Large = Tensor<Bfloat16, 2, 4, 4, 8, 4, 1>;
-using Bfloat16Small = Tensor<Bfloat16, 2, 2, 2, 4, 4, 3>;
+using SimtLarge = Simt<2, 3, 100>;
+using SimtSmall = Simt<1, 4, 64>;
+using Tf32Large = Tensor<Tf32, 2, 4, 4, 8, 4, 1, 550>;
+using Tf32Small = Tensor<Tf32, 2, 2, 2, 4, 4, 3, 250>;
+using Tf32x3Large = Tensor<Tf32x3, 2, 4, 4, 4, 4, 1, 220>;
+using Tf32x3Small = Tensor<Tf32x3, 2, 2, 2, 4, 4, 3, 120>;
+using Bfloat16Large = Tensor<Bfloat16, 2, 4, 4, 8, 4, 1, 700>;
+using Bfloat16Small = Tensor<Bfloat16, 2, 2, 2, 4, 4, 3, 300>;
 
-/// Calls f(block, aligned) with the kind of block and whether operands come in chunks as types: in the library's
-/// precision, the large kind where its tiles fill the device. Operands that are not aligned for chunks of four are
-/// fetched one by one, and multiplied in float32 in every precision.
+/// Calls f(block, aligned, cut) with the kind of block and whether operands come in chunks as types: in the library's
+/// precision, the kind that should be done first. Operands that are not aligned for chunks of four are fetched one by
+/// one, and multiplied in float32 in every precision.
 template <class F>
-Status with_block(bool aligned, int m, int n, int batches, F&& f) {
-  const auto sized = [&](auto large, auto small) -> Status {
-    using Large = typename decltype(large)::type;
-    const int64_t tiles = int64_t{batches} * divide_up(m, Large::kM) * divide_up(n, Large::kN);
-    const int64_t places = int64_t{Large::kBlocksPerMultiprocessor} * device_info().multiprocessors;
-    return 4 * tiles >= 3 * places ? f(large, std::true_type{}) : f(small, std::true_type{});
+Status with_block(bool aligned, int m, int n, int depth, int batches, int most_splits, F&& f) {
+  const auto plan = [&](auto kind) {
+    return plan_product(kKind<typename decltype(kind)::type>, m, n, depth, batches, most_splits);
   };
-  if (!aligned) return f(std::type_identity<SimtSmall>{}, std::false_type{});
+  const auto faster = [&](auto large, auto small) -> Status {
+    const Plan with_large = plan(large), with_small = plan(small);
+    return with_large.cycles <= with_small.cycles ? f(large, std::true_type{}, with_large.cut)
+                                                  : f(small, std::true_type{}, with_small.cut);
+  };
+  if (!aligned) {
+    const std::type_identity<SimtSmall> only;
+    return f(only, std::false_type{}, plan(only).cut);
+  }
   switch (precision()) {
     case Precision::tf32:
-      return sized(std::type_identity<Tf32Large>{}, std::type_identity<Tf32Small>{});
+      return faster(std::type_identity<Tf32Large>{}, std::type_identity<Tf32Small>{});
     case Precision::tf32x3:
-      return sized(std::type_identity<Tf32x3Large>{}, std::type_identity<Tf32x3Small>{});
+      return faster(std::type_identity<Tf32x3Large>{}, std::type_identity<Tf32x3Small>{});
     case Precision::bfloat16:
-      return sized(std::type_identity<Bfloat16Large>{}, std::type_identity<Bfloat16Small>{});
+      return faster(std::type_identity<Bfloat16Large>{}, std::type_identity<Bfloat16Small>{});
     default:
-      return sized(std::type_identity<SimtLarge>{}, std::type_identity<SimtSmall>{});
+      return faster(std::type_identity<SimtLarge>{}, std::type_identity<SimtSmall>{});
   }
 }
 
@@ -239,9 +219,9 @@ Status with_block(bool aligned, int m, int n, int batches, F&& f) {
 template <bool kDeepA, bool kDeepB, class A, class B, class Out>
 Status run_precise(const char* name, bool aligned, const A& a, const B& b, const Out& out, const Finish& finish, int m,
                    int n, int depth, int batches) {
-  return with_block(aligned, m, n, batches, [&](auto block, auto in_chunks) {
-    return run_product<typename decltype(block)::type, kDeepA, kDeepB, decltype(in_chunks)::value>(
-        name, a, b, out, finish, m, n, depth, batches);
+  return with_block(aligned, m, n, depth, batches, kMostSplits, [&](auto block, auto in_chunks, const Cut& cut) {
+    return run_product<typename decltype(block)::type, kDeepA, kDeepB, decltype(in_chunks)::value>(name, a, b, out,
+                                                                                                   finish, cut);
   });
 }
 

@@ -6,7 +6,7 @@
 
 namespace hotloop::cuda {
 
-template <int kQuads, int kStages_>
+template <int kQuads, int kStages_, int kSpeed>
 class Simt {
  public:
   static constexpr int kThreads = 256;
@@ -15,6 +15,7 @@ class Simt {
   static constexpr bool kRegisters = false;  // to spare
   static constexpr int kRows = 4;            // of a block of for_blocks
   static constexpr int kBlocksPerMultiprocessor = 2;
+  static constexpr int kProductsPerCycle = kSpeed;
 
   template <bool kDeepMemory, int kSize>
   using Tile = WideTile<kSize>;
@@ -60,7 +61,6 @@ class Simt {
   /// Rows of c in which four are the positions of a 2 x 2 window: this thread's windows are whole.
   static __device__ __forceinline__ int window_of(int row) { return row / 4; }
   static __device__ __forceinline__ int position_of(int row) { return row % 4; }
-  static constexpr int kWindowsTogether = 1;
   /// f(window, column, positions) for each window and run of columns of this thread's results.
   template <class F>
   __device__ __forceinline__ void for_windows(F&& f) const {

@@ -93,13 +93,15 @@ struct Bfloat16 {
   }
 };
 
-template <class Arithmetic, int kWarpRows, int kWarpColumns, int kRowTiles, int kColumnTiles, int kStages_, int kBlocks>
+template <class Arithmetic, int kWarpRows, int kWarpColumns, int kRowTiles, int kColumnTiles, int kStages_, int kBlocks,
+          int kSpeed>
 class Tensor {
  public:
   static constexpr int kThreads = 32 * kWarpRows * kWarpColumns;
   static constexpr int kM = 16 * kWarpRows * kRowTiles, kN = 8 * kWarpColumns * kColumnTiles;
   static constexpr int kStages = kStages_;
   static constexpr int kBlocksPerMultiprocessor = kBlocks;
+  static constexpr int kProductsPerCycle = kSpeed;
   static constexpr bool kRegisters = true;  // to spare
   static constexpr int kRows = 2;           // of a block of for_blocks
   static_assert(kRowTiles % 2 == 0 && kColumnTiles % 4 == 0);
@@ -158,7 +160,6 @@ class Tensor {
   /// Rows of c in which four of every 32 are the positions of a 2 x 2 window: this thread's windows are whole.
   static __device__ __forceinline__ int window_of(int row) { return row / 32 * 8 + row % 16 / 2; }
   static __device__ __forceinline__ int position_of(int row) { return row / 16 % 2 * 2 + row % 2; }
-  static constexpr int kWindowsTogether = 8;
   /// f(window, column, positions) for each window and run of columns of this thread's results.
   template <class F>
   __device__ __forceinline__ void for_windows(F&& f) const {

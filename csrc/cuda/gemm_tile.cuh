@@ -9,12 +9,10 @@
 // banks.
 #pragma once
 
-#include "cuda/common.cuh"
+#include "cuda/gemm_cut.cuh"
 #include "cuda/ptx.cuh"
 
 namespace hotloop::cuda {
-
-inline constexpr int kSlab = 16;
 
 /// The tiles that tensor cores read: deep or wide as memory is. At one time a warp reads a chunk of eight rows of every
 /// parity of a deep tile (load_matrices), or four depths of 8 or 16 neighbouring indices of a wide one.

@@ -1,6 +1,9 @@
 // matmul: operands as they lie, normal or transposed, in batches that may be broadcast.
+#include <algorithm>
+
 #include "axes.h"
 #include "cuda/gemm.cuh"
+#include "cuda/matmul_packed.cuh"
 #include "cuda/matmul_skinny.cuh"
 
 namespace hotloop::cuda {
@@ -25,13 +28,24 @@ bool in_chunks(const Matrix& matrix, bool deep, int64_t count, int64_t depth) {
   return whole;
 }
 
+// In bfloat16, of one product; aligned operands need no packing to reach tensor cores.
+bool is_worth_packing(bool aligned, int m, int n, int depth, int batches) {
+  if (precision() != Precision::bfloat16 || batches != 1) return false;
+  const auto cycles = [&](const BlockKind& kind) { return plan_product(kind, m, n, depth, 1, kMostSplits).cycles; };
+  return packed_cycles(m, n, depth) <
+         (aligned ? std::min(cycles(kKind<Bfloat16Large>), cycles(kKind<Bfloat16Small>)) : cycles(kKind<SimtSmall>));
+}
+
+// Memory of an operand is deep where depth is its run.
 template <bool kDeepA, bool kDeepB>
 Status run_layout(const Matrix& a, const Matrix& b, const Rows& out, const Finish& finish, int m, int n, int depth,
                   int batches) {
   const bool aligned = in_chunks(a, kDeepA, m, depth) && in_chunks(b, kDeepB, n, depth);
+  if (is_worth_packing(aligned, m, n, depth, batches)) return packed_product(a, b, out, finish, m, n, depth);
   if constexpr (!kDeepA && kDeepB) {
     // Both transposed: rare, and not worth kernels of its own.
-    return run_product<SimtSmall, kDeepA, kDeepB, false>("matmul", a, b, out, finish, m, n, depth, batches);
+    const Cut cut = plan_product(kKind<SimtSmall>, m, n, depth, batches, kMostSplits).cut;
+    return run_product<SimtSmall, kDeepA, kDeepB, false>("matmul", a, b, out, finish, cut);
   } else {
     return run_precise<kDeepA, kDeepB>("matmul", aligned, a, b, out, finish, m, n, depth, batches);
   }

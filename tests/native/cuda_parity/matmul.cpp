@@ -91,6 +91,7 @@ const Row tf32x3("matmul, tf32x3", [] {
 const Row bfloat16("matmul, bfloat16", [] {
   check_plain(68, 76, 84, Precision::bfloat16);
   check_plain(264, 520, 36, Precision::bfloat16);
+  check_plain(260, 517, 301, Precision::bfloat16);  // packed first
 });
 
 const Row batched("matmul, batches", [] {
