@@ -1,6 +1,7 @@
 // Pooling: a thread makes one pixel of the result, for one channel or four. Gradients are gathered: every pixel of dx
 // reads the windows over it, so that nothing is added up in memory.
 #include <cmath>
+#include <type_traits>
 
 #include "cuda/divisor.cuh"
 #include "cuda/math.cuh"
@@ -10,6 +11,7 @@ namespace hotloop::cuda {
 namespace {
 
 constexpr int kThreads = 256;
+constexpr int kBlocks = 3;  // of a multiprocessor, at least: what a thread needs of registers is there
 
 /// The shape, with what its kernels divide by. Jobs are packs of channels of the pixels that are made, in their order.
 struct Pool {
@@ -114,9 +116,11 @@ struct TwoTaps {
 /// x points to the channel of tap (0, 0), inside the input or not; `origin` is that tap's place in its plane.
 template <class State, class Range>
 __device__ void scan(const Pool2dShape& s, Range rows, Range columns, const float* x, int64_t origin, State& state) {
-#pragma unroll
+  // Copies of a loop whose length is not known would cost registers.
+  [[maybe_unused]] constexpr int kUnroll = std::is_same_v<Range, TwoTaps> ? 2 : 1;
+#pragma unroll kUnroll
   for (int64_t i = rows.first; i < rows.last; ++i) {
-#pragma unroll
+#pragma unroll kUnroll
     for (int64_t j = columns.first; j < columns.last; ++j) {
       const int64_t step = i * s.dilation_h * s.w + j * s.dilation_w;
       state.tap(load_pack<State::pack>(x + step * s.c), static_cast<int32_t>(origin + step));
@@ -126,7 +130,7 @@ __device__ void scan(const Pool2dShape& s, Range rows, Range columns, const floa
 }
 
 template <class State>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kBlocks)
     forward(Pool p, const float* __restrict__ x, typename State::Result result) {
   const Pool2dShape& s = p.s;
   for (int64_t job = grid_thread(); job < p.jobs; job += grid_threads()) {
@@ -148,7 +152,7 @@ __global__ void __launch_bounds__(kThreads)
 // ---- backward -------------------------------------------------------------------------------------------------------
 
 template <int pack>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kBlocks)
     max_grad(Pool p, const float* __restrict__ dy, const int32_t* __restrict__ indices, float* __restrict__ dx) {
   const Pool2dShape& s = p.s;
   for (int64_t job = grid_thread(); job < p.jobs; job += grid_threads()) {
@@ -157,6 +161,7 @@ __global__ void __launch_bounds__(kThreads)
                columns = covering(at.column, s.ow, p.stride_w, s.pad_left, s.dilation_w * (s.kw - 1) + 1);
     const auto here = static_cast<int32_t>(at.row * s.w + at.column);
     Pack<float, pack> sum = {};
+#pragma unroll 1
     for (int64_t i = rows.first; i < rows.last; ++i) {
       for (int64_t j = columns.first; j < columns.last; ++j) {
         const int64_t window = ((at.image * s.oh + i) * s.ow + j) * s.c + at.channel;
@@ -171,13 +176,15 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 template <int pack>
-__global__ void __launch_bounds__(kThreads) mean_grad(Pool p, const float* __restrict__ dy, float* __restrict__ dx) {
+__global__ void __launch_bounds__(kThreads, kBlocks)
+    mean_grad(Pool p, const float* __restrict__ dy, float* __restrict__ dx) {
   const Pool2dShape& s = p.s;
   for (int64_t job = grid_thread(); job < p.jobs; job += grid_threads()) {
     const Pixel at = pixel_of<pack>(p, job);
     const Taps rows = covering(at.row, s.oh, p.stride_h, s.pad_top, s.kh),
                columns = covering(at.column, s.ow, p.stride_w, s.pad_left, s.kw);
     Pack<float, pack> sum = {};
+#pragma unroll 1
     for (int64_t j = columns.first; j < columns.last; ++j) {
       const float share =
           one_over<float>(averaged(j * s.stride_w - s.pad_left, s.kw, s.w, s.pad_right, s.count_include_pad));
