@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "bindings/array.h"
+#include "bindings/guard.h"
 
 // Behind pybind11, which includes Python.h first of all.
 #include <structmember.h>
@@ -70,18 +71,7 @@ PyObject* call(PyObject* self, PyObject* const* arguments, std::size_t flags, Py
   const bool plain = PyVectorcall_NARGS(flags) == op.arguments && keywords == nullptr && is_plain(arguments[0]) &&
                      (op.arguments == 1 || (is_plain(arguments[1]) && same_shape(arguments[0], arguments[1])));
   if (!plain) return PyObject_Vectorcall(op.function, arguments, flags, keywords);
-  try {
-    return run_plain(op, arguments);
-  } catch (py::error_already_set& error) {
-    error.restore();
-  } catch (const py::builtin_exception& error) {
-    error.set_error();
-  } catch (const std::bad_alloc&) {
-    PyErr_NoMemory();
-  } catch (const std::exception& error) {
-    PyErr_SetString(PyExc_RuntimeError, error.what());
-  }
-  return nullptr;
+  return guarded([&] { return run_plain(op, arguments); });
 }
 
 // As a function, it becomes a method of the class that it is an attribute of.

@@ -1,4 +1,6 @@
 // Elementwise operations, their broadcasting, and the sum that the tape accumulates gradients with.
+#include "bindings/elementwise.h"
+
 #include <algorithm>
 
 #include "bindings/array.h"
@@ -52,6 +54,8 @@ py::object unary(py::handle x_in, int kind, py::handle out) {
   return y.finish();
 }
 
+}  // namespace
+
 py::object binary(py::handle a_in, py::handle b_in, int kind, py::handle out) {
   const auto which = op_of<BinaryOp>(kBinary, "binary", kind);
   const char* op = kBinary[kind];
@@ -67,6 +71,8 @@ py::object binary(py::handle a_in, py::handle b_in, int kind, py::handle out) {
   });
   return y.finish();
 }
+
+namespace {
 
 py::object compare(py::handle a_in, py::handle b_in, int kind) {
   const auto which = op_of<CompareOp>(kCompare, "compare", kind);
@@ -98,6 +104,8 @@ py::list as_floats(const std::string& op, const py::sequence& arrays) {
   return result;
 }
 
+}  // namespace
+
 void accumulate(py::handle x_in, py::handle y_in) {
   constexpr const char* op = "accumulate";
   const Argument x_arg{"x", x_in}, y_arg{"y", y_in};
@@ -110,6 +118,8 @@ void accumulate(py::handle x_in, py::handle y_in) {
     run_elements(op, x.size(), backend.accumulate, x.size(), x.data<T>(), y.data<T>());
   });
 }
+
+namespace {
 
 // The array itself where it is contiguous, else a copy that all threads make.
 py::object contiguous(py::handle x_in) {

@@ -167,7 +167,7 @@ class Optimizer:
             for arrays in part.whole:
                 self._update(*arrays)
         for tensor in self._tensors:
-            tensor._versions[0] += 1
+            tensor._version += 1
         return None
 
     def _is_whole(self):
@@ -196,7 +196,7 @@ class Optimizer:
                     member.slot[...] = tensor._grad
                     tensor._grad = member.slot
                 by_count.setdefault(self._updates_of(member.number), []).append(member)
-                tensor._versions[0] += 1
+                tensor._version += 1
             for count, members in by_count.items():
                 self._step_state.step = count
                 for arrays in part.runs(members):
