@@ -23,23 +23,31 @@ double cross_entropy(const CrossEntropyRun<T>& run) {
   return rows_loss(run, Shares<T, false, false>{nullptr, nullptr, keep, spread});
 }
 
+/// What a run has besides losses to sum up, known when compiled: a test for every vector costs more than a square does.
+struct SumAlone {};
+struct SumAndSlopes {};
+struct Anything {};  // sample weights, and losses to be written
+
 /// One vector of losses; its slopes go to dx where that is wanted.
-template <PointwiseLoss kind, class T, class Width>
+template <PointwiseLoss kind, class Parts, class T, class Width>
 HL_INLINE Vec<T> pointwise_at(const PointwiseLossRun<T>& run, int64_t i, Width width, Vec<T> delta, Vec<T> scale) {
+  constexpr bool anything = std::is_same_v<Parts, Anything>;
   Vec<T> loss, slope;
   pointwise_loss<kind>(load_width(run.x + i, width), load_width(run.target + i, width), delta, loss, slope);
-  if (run.sample_weight != nullptr) {
+  if (anything && run.sample_weight != nullptr) {
     const Vec<T> weight = load_width(run.sample_weight + i, width);
     loss *= weight;
     slope *= weight;
   }
-  if (run.loss != nullptr) store_width(run.loss + i, loss, width);
-  if (run.dx != nullptr) store_width(run.dx + i, slope * scale, width);
+  if (anything && run.loss != nullptr) store_width(run.loss + i, loss, width);
+  if (std::is_same_v<Parts, SumAndSlopes> || (anything && run.dx != nullptr)) {
+    store_width(run.dx + i, slope * scale, width);
+  }
   return loss;
 }
 
 // By value: stores to dx could otherwise change what the run says, which would then be read again for every vector.
-template <class T, PointwiseLoss kind>
+template <PointwiseLoss kind, class Parts, class T>
 double pointwise_run(const PointwiseLossRun<T> run) {
   constexpr std::integral_constant<int64_t, kLanes<T>> full;
   const Vec<T> delta = splat(static_cast<T>(run.delta)), scale = splat(static_cast<T>(run.scale));
@@ -48,12 +56,12 @@ double pointwise_run(const PointwiseLossRun<T> run) {
     const int64_t end = run.n - i < kSumBlock ? run.n : i + kSumBlock;
     Vec<T> first{}, second{};
     for (; i + 2 * full <= end; i += 2 * full) {
-      first += pointwise_at<kind>(run, i, full, delta, scale);
-      second += pointwise_at<kind>(run, i + full, full, delta, scale);
+      first += pointwise_at<kind, Parts>(run, i, full, delta, scale);
+      second += pointwise_at<kind, Parts>(run, i + full, full, delta, scale);
     }
-    for (; i + full <= end; i += full) first += pointwise_at<kind>(run, i, full, delta, scale);
+    for (; i + full <= end; i += full) first += pointwise_at<kind, Parts>(run, i, full, delta, scale);
     if (i < end) {
-      first += fill_rest<T>(pointwise_at<kind>(run, i, end - i, delta, scale), end - i, T{0});
+      first += fill_rest<T>(pointwise_at<kind, Parts>(run, i, end - i, delta, scale), end - i, T{0});
       i = end;
     }
     total += horizontal_sum<T>(first + second);
@@ -64,7 +72,16 @@ double pointwise_run(const PointwiseLossRun<T> run) {
 template <class T>
 double pointwise(const PointwiseLossRun<T>& run) {
   double total = 0;
-  with_pointwise_loss(run.kind, [&](auto kind) { total = pointwise_run<T, decltype(kind)::value>(run); });
+  with_pointwise_loss(run.kind, [&](auto which) {
+    constexpr PointwiseLoss kind = decltype(which)::value;
+    if (run.sample_weight != nullptr || run.loss != nullptr) {
+      total = pointwise_run<kind, Anything>(run);
+    } else if (run.dx != nullptr) {
+      total = pointwise_run<kind, SumAndSlopes>(run);
+    } else {
+      total = pointwise_run<kind, SumAlone>(run);
+    }
+  });
   return total;
 }
 
