@@ -4,6 +4,7 @@ import copy
 import gc
 import pickle
 import threading
+import weakref
 
 import numpy as np
 import pytest
@@ -117,6 +118,40 @@ def test_none_is_no_gradient():
     y = record("none", x.numpy() * 1.0, (x,), lambda dy, need: (None,))
     (y + x).backward()
     assert_grad(x, 1.0)
+
+
+def test_frozen_inputs_make_no_node():
+    x = Tensor(np.ones(2))
+    y = x * 2
+    assert not y.requires_grad and y.is_leaf
+    y.requires_grad = 1  # any truth value will do
+    assert y.requires_grad is True
+
+
+class Foreign:
+    """An array that is no ndarray, as those on other devices are."""
+
+    dtype, ndim, size, shape = np.dtype(np.float32), 1, 2, (2,)
+
+    def __init__(self, values, base=None):
+        self.values, self.base = values, base
+
+
+def test_arrays_may_be_of_any_kind():
+    x = leaf([1.0, 2.0])
+    array, seen = Foreign([1.0, 2.0]), []
+
+    def backward(dy, need):
+        seen.append(dy)
+        return (np.array(dy.values),)
+
+    y = record("foreign", array, (x,), backward)
+    assert hl.autograd.data(y) is array
+    z = record("view", array, (y,), lambda dy, need: (Foreign([3.0, 4.0], base=array),))
+    z._data = np.zeros(2)
+    z.backward(np.ones(2))
+    assert seen[0].values == [3.0, 4.0]
+    assert_grad(x, [3.0, 4.0])
 
 
 # ---- dtypes ---------------------------------------------------------------------------------------------------------
@@ -488,6 +523,73 @@ def test_backward_in_many_threads():
         thread.join()
     assert len(gradients) == 4
     assert all(np.array_equal(g, np.arange(1000.0)) for g in gradients)
+
+
+def test_deep_chains_through_closures_are_thrown_away():
+    y = leaf(1.0)
+    for _ in range(DEEP):
+        y = record("holds", y.numpy(), (leaf(1.0),), lambda dy, need, y=y: (dy,))
+    del y
+    gc.collect()
+
+
+def test_cycles_through_closures_are_collected():
+    def cycle():
+        x, kept = leaf([1.0]), []
+        y = record("kept", x.numpy() * 1.0, (x,), lambda dy, need: (dy * len(kept),))
+        kept.append(y)
+        return weakref.ref(y)
+
+    gone = cycle()
+    gc.collect()
+    assert gone() is None
+
+
+def test_results_are_freed_without_the_collector():
+    x = leaf([1.0])
+    gc.disable()
+    try:
+        y = (x * 2).exp()
+        gone = weakref.ref(y)
+        y.backward()
+        del y
+        assert gone() is None
+    finally:
+        gc.enable()
+
+
+def test_backward_within_backward():
+    x, w = leaf([2.0]), leaf([3.0])
+    inner = w * w
+
+    def backward(dy, need):
+        inner.backward()
+        return (dy * 1.0,)
+
+    y = record("outer", x.numpy() * 1.0, (x,), backward)
+    y.backward(retain_graph=True)
+    assert_grad(x, 1.0)
+    assert_grad(w, 6.0)
+    inner = w * w
+    y = record("outer", x.numpy() * 1.0, (x,), backward)
+    with pytest.raises(RuntimeError, match=r"\[backward\] the tape was freed at multiply"):
+        (y + inner).backward()
+    assert_grad(x, 1.0)
+
+
+def test_backward_of_shared_ops_in_many_threads():
+    x = leaf(np.ones(100))
+    shared = (x * 2).exp()
+    weights = [leaf(np.full(100, float(i))) for i in range(8)]
+    losses = [(shared * w).sum() for w in weights]
+    threads = [threading.Thread(target=loss.backward, kwargs={"retain_graph": True}) for loss in losses]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert x.grad is not None
+    for w in weights:
+        assert_grad(w, shared.numpy())
 
 
 # ---- copies ---------------------------------------------------------------------------------------------------------

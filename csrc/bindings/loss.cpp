@@ -87,8 +87,8 @@ py::tuple softmax_cross_entropy(py::handle logits_in, py::handle labels_in, bool
   const Array dlogits = want_gradient ? make_array(op, dtype, shape) : Array();
   with_backend(dtype, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
-    run(op, backend.softmax_cross_entropy, s, logits.data<T>(), labels.data<int64_t>(), target.data<T>(),
-        class_weight.data<T>(), sample_weight.data<T>(), loss.data<T>(), dlogits.data<T>());
+    run_elements(op, logits.size(), backend.softmax_cross_entropy, s, logits.data<T>(), labels.data<int64_t>(),
+                 target.data<T>(), class_weight.data<T>(), sample_weight.data<T>(), loss.data<T>(), dlogits.data<T>());
   });
   return py::make_tuple(loss.object(), want_gradient ? dlogits.object() : py::none());
 }
@@ -111,8 +111,8 @@ py::tuple pointwise_loss(const char* op, py::handle x_in, py::handle target_in, 
   const Array dx = want_gradient ? make_array(op, dtype, x.shape()) : Array();
   with_backend(dtype, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
-    run(op, backend.pointwise_loss, s, x.data<T>(), target.data<T>(), sample_weight.data<T>(), loss.data<T>(),
-        dx.data<T>());
+    run_elements(op, x.size(), backend.pointwise_loss, s, x.data<T>(), target.data<T>(), sample_weight.data<T>(),
+                 loss.data<T>(), dx.data<T>());
   });
   return py::make_tuple(loss.object(), want_gradient ? dx.object() : py::none());
 }

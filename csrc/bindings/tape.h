@@ -102,6 +102,9 @@ void put_in(void* owner, PyObject*& field, py::object value);
 /// Lets go of what backward needed.
 void free_node(Node* node);
 
+/// True for the arrays that backward() of a number starts from.
+bool is_one(PyObject* gradient);
+
 /// backward() of a Tensor; gradient is an array or None.
 void run_backward(Tensor* tensor, PyObject* gradient, bool retain_graph);
 

@@ -105,6 +105,7 @@ class Walk {
 };
 
 Walk::Walk(PyObject* root) {
+  places_.reserve(kFew);
   place_of(py::reinterpret_borrow<py::object>(root));
   for (std::size_t at = 0; at < places_.size(); ++at) {
     if (!is_node(places_[at].target.ptr())) continue;
@@ -166,11 +167,11 @@ void Walk::run_node(const Place& place, const py::object& dy, bool retain_graph)
     throw py::value_error(
         text("[backward] the gradients of ", name_of(node), " do not zip with its inputs: ", given, " for ", count));
   }
-  const bool views_are_new = node->gives_away && !retain_graph;
   for (int i = 0; i < count; ++i) {
     PyObject* dx = items[i];
     if (edges[i] == kNoTarget || dx == Py_None) continue;
-    const bool owned = dx != dy.ptr() && (views_are_new || !is_view(dx)) && std::count(items, items + count, dx) == 1;
+    const bool fresh = node->gives_away ? !retain_graph : !is_view(dx);
+    const bool owned = fresh && dx != dy.ptr() && std::count(items, items + count, dx) == 1;
     add(places_[edges[i]], py::reinterpret_borrow<py::object>(dx), owned);
   }
 }
@@ -189,20 +190,40 @@ void Walk::run(const py::object& gradient, bool retain_graph) {
   }
 }
 
-/// The gradient that backward() was given, where it fits as it is; else what Python makes of it.
+/// The number 1 as an array, which nobody writes to: gradients that are not owned are only read.
+template <class T>
+PyObject* one() {
+  static PyObject* const array = [] {
+    py::array_t<T> made(py::array::ShapeContainer{});
+    *made.mutable_data() = 1;
+    return made.release().ptr();
+  }();
+  return array;
+}
+
+/// The gradient that backward() starts from: as it was given where it fits, 1 for a number; else what Python makes.
 py::object first_gradient(Tensor* tensor, PyObject* given) {
-  const auto fits = [&] {
-    const py::object array = held_in(tensor, tensor->data);
-    if (!array || !is_ndarray(given) || !is_ndarray(array.ptr())) return false;
-    const auto *left = py::detail::array_proxy(given), *right = py::detail::array_proxy(array.ptr());
-    return left->descr == right->descr && left->nd == right->nd &&
-           std::equal(left->dimensions, left->dimensions + left->nd, right->dimensions);
-  };
-  if (fits()) return py::reinterpret_borrow<py::object>(given);
+  const py::object array = held_in(tensor, tensor->data);
+  if (array && is_ndarray(array.ptr())) {
+    const auto* like = py::detail::array_proxy(array.ptr());
+    if (given == Py_None && like->nd == 0) {
+      for (PyObject* number : {one<float>(), one<double>()}) {
+        if (py::detail::array_proxy(number)->descr == like->descr) return py::reinterpret_borrow<py::object>(number);
+      }
+    } else if (is_ndarray(given)) {
+      const auto* found = py::detail::array_proxy(given);
+      if (found->descr == like->descr && found->nd == like->nd &&
+          std::equal(found->dimensions, found->dimensions + found->nd, like->dimensions)) {
+        return py::reinterpret_borrow<py::object>(given);
+      }
+    }
+  }
   return py::handle(tape_hooks.first_gradient)(py::handle(reinterpret_cast<PyObject*>(tensor)), py::handle(given));
 }
 
 }  // namespace
+
+bool is_one(PyObject* gradient) { return gradient == one<float>() || gradient == one<double>(); }
 
 void run_backward(Tensor* tensor, PyObject* given, bool retain_graph) {
   if (!tensor->requires_grad) runtime_error("this Tensor does not require a gradient: no input of its ops did");

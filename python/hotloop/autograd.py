@@ -50,8 +50,8 @@ wants_gradient = _core.wants_gradient
 #   backward: (dy, need) -> gradients, one per input; `need[i]` says whether input i wants one, None is no gradient.
 #       dy must stay as it is. The tape adds into the arrays it is given, so each must be new; dy itself, or a view of
 #       an array that the op keeps, is copied first.
-#   gives_away: the views that backward returns are of arrays that nothing but the closure holds: they are the tape's
-#       once it drops the closure.
+#   gives_away: what backward returns may also be arrays that nothing but the closure holds, or views of them: they are
+#       the tape's once it drops the closure.
 record = _core.record
 
 # record_view(name, result, x, backward)
@@ -246,16 +246,10 @@ def _as_float_array(value):
     return array if isinstance(value, np.generic | np.ndarray) else array.astype(np.float32)
 
 
-_ONES = {np.dtype(kind): np.ones((), kind) for kind in (np.float32, np.float64)}
-
-
 def _first_gradient(y, gradient):
-    """The array that backward() starts from, unless it was given one of y's own shape and dtype."""
+    """The array that backward() starts from, where it is neither a number nor given one of y's shape and dtype."""
     if gradient is None:
-        array = y._data
-        if not array.ndim:
-            return _ONES[array.dtype]  # nobody writes to it: gradients that are not owned are only read
-        if array.size != 1:
+        if y.size != 1:
             raise ValueError(f"[backward] shape {y.shape} is not a single element: pass the gradient to start from")
         return np.ones(y.shape, y.dtype)
     gradient = checks.real_array("backward", "gradient", data(gradient)).astype(y.dtype, copy=False)

@@ -64,7 +64,7 @@ def through_tape(op, arrays, dy=None):
             leaf.zero_grad()
         y = op(*leaves)
         y.backward(dy)
-        return y.numpy(), *(leaf.grad for leaf in leaves)
+        return y.numpy(), *[leaf.grad for leaf in leaves]
 
     return call
 

@@ -1,7 +1,7 @@
 """Two-dimensional convolution, alone and with the max pooling that often follows it."""
 
 from hotloop import _core, checks
-from hotloop.autograd import Tensor, data, is_grad_enabled, record
+from hotloop.autograd import data, record, wants_gradient
 from hotloop.ops.activation import activate, activation_number, default_alpha, needs_input
 from hotloop.ops.geometry import as_images, from_nhwc, pair, to_nhwc, window_geometry
 
@@ -20,10 +20,6 @@ def _geometry(op, x, w, stride, padding, dilation, groups):
     stride, dilation = pair(op, "stride", stride), pair(op, "dilation", dilation)
     _, _, top, bottom, left, right = window_geometry(op, x.shape[1:3], w.shape[:2], stride, padding, dilation)
     return stride, (top, left, bottom, right), dilation, checks.integer(op, "groups", groups)
-
-
-def _differentiable(*tensors):
-    return is_grad_enabled() and any(isinstance(t, Tensor) and t.requires_grad for t in tensors)
 
 
 def _before_activation(y, dy, kind, alpha):
@@ -73,7 +69,7 @@ def conv2d(
         )
         return from_nhwc("conv2d", y, data_format, out)
     kind, alpha = activation_number("conv2d", activation), default_alpha(activation)
-    if needs_input(activation) and _differentiable(x, w, b):
+    if needs_input(activation) and wants_gradient(x, w, b):
         y = conv2d(x, w, b, stride=stride, padding=padding, dilation=dilation, groups=groups)
         return activate("conv2d", activation, y, alpha, out)
     x_, w_ = _arrays("conv2d", x, w)
@@ -124,7 +120,7 @@ def conv2d_max_pool2d(
     kind, alpha = activation_number(op, activation), default_alpha(activation)
     x_, w_ = _arrays(op, x, w)
     geometry = (pair(op, "pool", pool), *_geometry(op, x_, w_, stride, padding, dilation, groups))
-    y, argmax = _core.conv2d_max_pool2d(x_, w_, data(b), *geometry, kind, alpha, _differentiable(x, w, b))
+    y, argmax = _core.conv2d_max_pool2d(x_, w_, data(b), *geometry, kind, alpha, wants_gradient(x, w, b))
 
     def backward(dy, need):
         dz = _before_activation(y, dy, kind, alpha)

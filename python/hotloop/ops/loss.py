@@ -3,7 +3,7 @@
 import numpy as np
 
 from hotloop import _core, checks
-from hotloop.autograd import Tensor, data, is_grad_enabled, record
+from hotloop.autograd import data, record, wants_gradient
 from hotloop.names import choose
 
 __all__ = [
@@ -15,25 +15,22 @@ __all__ = [
 ]
 
 
-_LOSSES = _core.pointwise_losses
-
-
-def _reduction(op, name):
-    return choose(op, "reduction", name, _core.reductions)
-
-
-def _wants_gradient(*inputs):
-    return is_grad_enabled() and any(isinstance(x, Tensor) and x.requires_grad for x in inputs)
+_ndarray = np.ndarray
+_pointwise_loss, _ready_gradient, _reductions = _core.pointwise_loss, _core.ready_gradient, _core.reductions
+_MSE, _MAE, _HUBER, _BINARY_CROSS_ENTROPY = (
+    _core.pointwise_losses[name] for name in ("mse", "mae", "huber", "binary_cross_entropy")
+)
+_MEAN, _MULTIPLY, _NEGATIVE = _reductions["mean"], _core.binary_ops["multiply"], _core.unary_ops["negative"]
 
 
 def _times(gradient, dy):
     """gradient * dy, where dy is a number or has gradient's leading axes."""
     if dy.ndim == 0:
         if dy.item() == 1:
-            return gradient[...]  # a view: the tape may run again, and must not add into what this op keeps
+            return gradient
     elif dy.ndim < gradient.ndim:
         dy = dy[..., None]
-    return _core.binary(gradient, dy, _core.binary_ops["multiply"])
+    return _core.binary(gradient, dy, _MULTIPLY)
 
 
 def _is_probabilities(labels, logits):
@@ -77,7 +74,7 @@ def softmax_cross_entropy(
         TypeError: class ids that are not integers.
     """
     op = "softmax_cross_entropy"
-    number = _reduction(op, reduction)
+    number = choose(op, "reduction", reduction, _reductions)
     array, ids = checks.array(op, "logits", data(logits)), checks.array(op, "labels", data(labels))
     label_smoothing = checks.number(op, "label_smoothing", label_smoothing, "[0, 1]")
     if ignore_index is not None:
@@ -96,27 +93,20 @@ def softmax_cross_entropy(
         data(class_weight),
         ignore_index,
         weight,
-        _wants_gradient(logits),
+        wants_gradient(logits),
     )
 
-    def backward(dy, need):
-        return (_times(gradient, dy),)
-
-    return record(op, loss, (logits,), backward, gives_away=True)
+    return record(op, loss, (logits,), _core.ready_gradient(gradient, _times), gives_away=True)
 
 
 def _matched(predictions, targets):
     """Targets (N,) for predictions (N, 1), or the reverse, in the predictions' shape: Keras' users pass them so."""
-    if predictions.shape == targets.shape:
-        return targets
     longer, shorter = sorted((predictions.shape, targets.shape), key=len, reverse=True)
     return targets.reshape(predictions.shape) if longer == (*shorter, 1) else targets
 
 
 def _per_element(op, weight, shape):
     """One weight for each element, from one for each sample: the shape's leading axes, then axes of 1."""
-    if weight is None:
-        return None
     weight = checks.array(op, "sample_weight", weight)
     if weight.shape == shape:
         return weight
@@ -128,23 +118,34 @@ def _per_element(op, weight, shape):
     return np.ascontiguousarray(np.broadcast_to(weight.reshape(leading + (1,) * (len(shape) - len(leading))), shape))
 
 
-def _pointwise(op, kind, predictions, targets, sample_weight, reduction, delta=1.0, target_gradient=True):
-    number = _reduction(op, reduction)
-    x, given = checks.array(op, "predictions", data(predictions)), checks.array(op, "targets", data(targets))
-    target = _matched(x, given)
-    weight = _per_element(op, data(sample_weight), x.shape)
-    if not (isinstance(predictions, Tensor) or isinstance(targets, Tensor)):
-        return _core.pointwise_loss(op, x, target, _LOSSES[kind], number, delta, weight, False)[0]
-    inputs = (predictions, targets) if target_gradient else (predictions,)
-    wanted = _wants_gradient(*inputs)
-    loss, gradient = _core.pointwise_loss(op, x, target, _LOSSES[kind], number, delta, weight, wanted)
+def _of_both(gradient, shape):
+    """The closure of a loss whose targets, of this shape, want a gradient too."""
 
     def backward(dy, need):
         dx = _times(gradient, dy)
-        if not any(need[1:]):
-            return (dx, None)[: len(need)]
-        return dx, _core.unary(dx, _core.unary_ops["negative"]).reshape(given.shape)
+        return dx, _core.unary(dx, _NEGATIVE).reshape(shape)
 
+    return backward
+
+
+# Called with a few numbers as often as with many: what an ordinary call does not need is asked for without a call.
+def _pointwise(op, kind, predictions, targets, sample_weight, reduction, delta=1.0, target_gradient=True):
+    number = _MEAN if reduction == "mean" else choose(op, "reduction", reduction, _reductions)
+    x, given, weight = data(predictions), data(targets), None
+    if type(x) is not _ndarray:
+        x = checks.array(op, "predictions", x)
+    if type(given) is not _ndarray:
+        given = checks.array(op, "targets", given)
+    shape = given.shape
+    target = given if x.shape == shape else _matched(x, given)
+    if sample_weight is not None:
+        weight = _per_element(op, data(sample_weight), x.shape)
+    inputs = (predictions, targets) if target_gradient else (predictions,)
+    loss, gradient = _pointwise_loss(op, x, target, kind, number, delta, weight, wants_gradient(*inputs))
+    if gradient is None:
+        return record(op, loss, inputs, None)
+    both = given is not targets and target_gradient and wants_gradient(targets)
+    backward = _of_both(gradient, shape) if both else _ready_gradient(gradient, _times)
     return record(op, loss, inputs, backward, gives_away=True)
 
 
@@ -163,7 +164,7 @@ def mse_loss(predictions, targets, *, sample_weight=None, reduction="mean"):
     Raises:
         ValueError: shapes differ: no broadcasting.
     """
-    return _pointwise("mse_loss", "mse", predictions, targets, sample_weight, reduction)
+    return _pointwise("mse_loss", _MSE, predictions, targets, sample_weight, reduction)
 
 
 def mae_loss(predictions, targets, *, sample_weight=None, reduction="mean"):
@@ -181,7 +182,7 @@ def mae_loss(predictions, targets, *, sample_weight=None, reduction="mean"):
     Raises:
         ValueError: shapes differ: no broadcasting.
     """
-    return _pointwise("mae_loss", "mae", predictions, targets, sample_weight, reduction)
+    return _pointwise("mae_loss", _MAE, predictions, targets, sample_weight, reduction)
 
 
 def huber_loss(predictions, targets, *, delta=1.0, sample_weight=None, reduction="mean"):
@@ -203,7 +204,7 @@ def huber_loss(predictions, targets, *, delta=1.0, sample_weight=None, reduction
     Source: P. J. Huber, Robust Estimation of a Location Parameter, 1964.
     """
     delta = checks.number("huber_loss", "delta", delta, "(0, inf]")
-    return _pointwise("huber_loss", "huber", predictions, targets, sample_weight, reduction, delta)
+    return _pointwise("huber_loss", _HUBER, predictions, targets, sample_weight, reduction, delta)
 
 
 def binary_cross_entropy_with_logits(logits, targets, *, sample_weight=None, reduction="mean"):
@@ -225,4 +226,4 @@ def binary_cross_entropy_with_logits(logits, targets, *, sample_weight=None, red
         ValueError: shapes differ: no broadcasting.
     """
     op = "binary_cross_entropy_with_logits"
-    return _pointwise(op, "binary_cross_entropy", logits, targets, sample_weight, reduction, target_gradient=False)
+    return _pointwise(op, _BINARY_CROSS_ENTROPY, logits, targets, sample_weight, reduction, target_gradient=False)

@@ -7,7 +7,7 @@ without moving anything.
 import numpy as np
 
 from hotloop import _core
-from hotloop.autograd import Tensor, data, is_grad_enabled, record
+from hotloop.autograd import data, record, wants_gradient
 from hotloop.ops.geometry import as_images, channels_first, check_out, pair, window_geometry
 
 __all__ = ["avg_pool2d", "global_avg_pool2d", "global_max_pool2d", "max_pool2d"]
@@ -41,10 +41,6 @@ def _finished(op, y, x_, first, out):
         check_out(op, out, y.shape, y.dtype)
         out[...] = y
     return y if out is None else out
-
-
-def _wants_gradient(x):
-    return is_grad_enabled() and isinstance(x, Tensor) and x.requires_grad
 
 
 def max_pool2d(
@@ -91,7 +87,7 @@ def max_pool2d(
     dilation = pair(op, "dilation", dilation)
     geometry = window_geometry(op, images.shape[1:3], window, stride, padding, dilation, ceil_mode, pooling=True)
     where = (window, stride, dilation, geometry)
-    with_indices = return_indices or _wants_gradient(x)
+    with_indices = return_indices or wants_gradient(x)
     y = _core.max_pool2d(images, *where, with_indices, _seen_out(op, out, x_, geometry[:2], first))
     y, indices = y if with_indices else (y, None)
     shape, images_shape = x_.shape, images.shape
