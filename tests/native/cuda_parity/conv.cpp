@@ -70,6 +70,7 @@ int64_t w_size(const Conv2dShape& s) { return s.kh * s.kw * (s.c / s.groups) * s
 int64_t y_size(const Conv2dShape& s) { return s.n * s.oh * s.ow * s.f; }
 
 void forward(Conv2dShape s, Precision precision, int64_t offset) {
+  if (!has(precision)) return;
   Floats x(x_size(s), offset), w(w_size(s)), bias(s.f), y(y_size(s));
   x.fill();
   w.fill();
@@ -86,6 +87,7 @@ void forward(Conv2dShape s, Precision precision, int64_t offset) {
 }
 
 void input_grad(const Conv2dShape& s, Precision precision) {
+  if (!has(precision)) return;
   Floats dy(y_size(s)), w(w_size(s)), dx(x_size(s));
   dy.fill();
   w.fill();
@@ -97,6 +99,7 @@ void input_grad(const Conv2dShape& s, Precision precision) {
 }
 
 void weight_grad(const Conv2dShape& s, Precision precision) {
+  if (!has(precision)) return;
   Floats x(x_size(s)), dy(y_size(s)), dw(w_size(s));
   x.fill();
   dy.fill();

@@ -48,6 +48,7 @@ std::string name(const Case& c) {
 }
 
 void forward(Precision precision) {
+  if (!has(precision)) return;
   for (const Case& c : kCases) {
     ConvPoolShape s = shape(c);
     Floats x(x_size(s)), w(w_size(s)), bias(c.f), y(y_size(s));
@@ -76,6 +77,7 @@ void forward(Precision precision) {
 }
 
 void gradients(Precision precision) {
+  if (!has(precision)) return;
   for (const Case& c : kCases) {
     const ConvPoolShape s = shape(c);
     Floats x(x_size(s)), w(w_size(s)), dy(y_size(s)), dx(x_size(s)), dw(w_size(s));

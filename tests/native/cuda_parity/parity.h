@@ -20,6 +20,9 @@ const Backend<float>& cpu();
 const Backend<float>& cuda();
 const Device& device();
 
+/// Whether the device multiplies in it; where it doesn't, the row is reported as run in part.
+bool has(Precision precision);
+
 /// Ends the program with the text where it is one.
 void require(Status status);
 
