@@ -11,6 +11,7 @@ namespace hotloop::cuda {
 namespace {
 
 constexpr int kThreads = 256;
+constexpr int kBlocks = 4;  // of a multiprocessor, at least: without a wish ptxas takes too few registers on sm_120
 constexpr int kPixels = 4;  // of a thread
 
 // Sizes in 32 bits, and what a job's number is divided by: packs of filters, then groups of pixels along a row, rows.
@@ -96,7 +97,7 @@ __device__ void finish(const Direct& d, const float* bias, int filter, float (&v
 }
 
 template <int pack>
-__global__ void __launch_bounds__(kThreads)
+__global__ void __launch_bounds__(kThreads, kBlocks)
     pixels_of_rows(const Direct d, const float* x, const float* w, const float* bias, float* y) {
   for (int64_t i = grid_thread(); i < d.jobs; i += grid_threads()) {
     const Job job = job_of<pack>(d, i);
