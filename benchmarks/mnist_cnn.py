@@ -70,7 +70,7 @@ def initial_weights(seed):
     return weights
 
 
-def hotloop_model(optimizer, metrics=()):
+def hotloop_model(optimizer, metrics=(), device="cpu"):
     import hotloop as hl
 
     model = hl.Sequential(
@@ -84,7 +84,7 @@ def hotloop_model(optimizer, metrics=()):
             hl.layers.Dense(10, activation="softmax"),
         ]
     )
-    model.compile(optimizer=optimizer, loss="sparse_categorical_crossentropy", metrics=list(metrics), device="cpu")
+    model.compile(optimizer=optimizer, loss="sparse_categorical_crossentropy", metrics=list(metrics), device=device)
     return model
 
 
