@@ -122,10 +122,12 @@ train() {
 measure() {
   local data options=()
   try "kernels" 150 bash -c 'jsonl "$@"' - kernels "$out/kernels" "$library" ${emulated:+--tiny}
-  if has_module torch && [ -z "$emulated" ]; then
-    try "PyTorch's kernels" 170 bash -c 'jsonl "$@"' - torch "$python" benchmarks/gpu/torch_peers.py "$out/kernels.jsonl"
+  if [ -n "$emulated" ]; then
+    missing "PyTorch's kernels" "the device is emulated"
+  elif ! has_module torch; then
+    missing "PyTorch's kernels" "PyTorch is not installed"
   else
-    missing "PyTorch's kernels" "PyTorch is not installed${emulated:+, or the device is emulated}"
+    try "PyTorch's kernels" 170 bash -c 'jsonl "$@"' - torch "$python" benchmarks/gpu/torch_peers.py "$out/kernels.jsonl"
   fi
   data=$(mnist) || { missing "MNIST step" "MNIST's files were not found" && return; }
   if [ -n "$emulated" ]; then options=(--batch-size 8 --epochs 1 --images 16); fi

@@ -116,6 +116,7 @@ def main():
     if importlib.util.find_spec("torch") and options.device == "cuda":
         for way in ("eager", "compile", "CUDA graph"):
             rows[f"PyTorch {way}"] = lambda size, way=way: torch_times(data, size, options.epochs, way)
+    failed = False
     for size in options.batch_size:
         steps = -(-len(data[0]) // size)
         for name, measure in rows.items():
@@ -123,7 +124,10 @@ def main():
                 result = {"ms": 1e3 * statistics.median(measure(size)) / steps}
             except Exception as error:  # one row that fails must not cost the others
                 result = {"error": f"{type(error).__name__}: {error}".splitlines()[0]}
+                failed |= name == "hotloop fit"
+                print(name, result["error"], file=sys.stderr)
             print(json.dumps({"step": name, "batch_size": size} | result), flush=True)
+    sys.exit(failed)
 
 
 if __name__ == "__main__":
