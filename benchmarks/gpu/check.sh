@@ -78,9 +78,9 @@ build() {
   rm -f "$out"/*.jsonl "$out"/{test,sanitize,train,measure}.tsv  # of another build
   local targets=(_core cuda_parity) cuda=OFF
   if [ -n "$emulated" ]; then targets+=(hotloop_cuda_emulated); else targets+=(hotloop_cuda) cuda=AUTO; fi
-  try "configure" 60 bash -c 'configure "$@"' - "$out/cmake" -DHOTLOOP_CUDA=$cuda || return
-  try "library, extension, parity program" 450 cmake --build "$out/cmake" -j "$(nproc)" --target "${targets[@]}" || return
-  try "kernel timer" 60 g++ -std=c++20 -O2 -Icsrc benchmarks/gpu/kernels.cpp -o "$out/kernels" -ldl || return
+  try "configure" 30 bash -c 'configure "$@"' - "$out/cmake" -DHOTLOOP_CUDA=$cuda || return
+  try "library, extension, parity program" 400 cmake --build "$out/cmake" -j "$(nproc)" --target "${targets[@]}" || return
+  try "kernel timer" 40 g++ -std=c++20 -O2 -Icsrc benchmarks/gpu/kernels.cpp -o "$out/kernels" -ldl || return
   rm -rf "$out/python"
   cp -r "$root/python" "$out/"
   rm -f "$out"/python/hotloop/*.so
@@ -88,10 +88,10 @@ build() {
 }
 
 test() {
-  try "kernels against the CPU's" 200 "$out/cmake/cuda_parity" "$library"
-  try "device found by the package" 60 "$python" -c \
+  try "kernels against the CPU's" 120 "$out/cmake/cuda_parity" "$library"
+  try "device found by the package" 30 "$python" -c \
     'import hotloop as hl, numpy as np; print(hl.array(np.ones(3, np.float32), device="cuda").numpy())' || return
-  try "Python tests" 270 "${tests[@]}"
+  try "Python tests" 320 "${tests[@]}"
 }
 
 # Blocks of memory in their exact sizes, so that one element too far is seen.
