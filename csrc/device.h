@@ -102,7 +102,7 @@ struct Device {
 };
 
 /// Raised with every change to this file, shapes.h or kernels.h that alters a layout.
-inline constexpr uint32_t kCudaLibraryVersion = 1;
+inline constexpr uint32_t kCudaLibraryVersion = 2;
 
 struct CudaLibrary {
   uint32_t version;

@@ -61,6 +61,10 @@ HL_KERNEL(binary, BinaryOp op, const BroadcastShape& s, const T* a, const T* b, 
 HL_KERNEL(compare, CompareOp op, const BroadcastShape& s, const T* a, const T* b, uint8_t* y)
 /// y (sizes) = x read with strides
 HL_KERNEL(copy_strided, const StridedShape& s, const T* x, T* y)
+/// y (n) = a where condition (n) is not 0, else b; a and b are (n), or one element for all where s says so
+HL_KERNEL(select, const SelectShape& s, const uint8_t* condition, const T* a, const T* b, T* y)
+/// y (n) = value
+HL_KERNEL(full, int64_t n, double value, T* y)
 /// y (n) += x (n): the tape's own sum, the one kernel that accumulates
 HL_KERNEL(accumulate, int64_t n, const T* x, T* y)
 
@@ -70,6 +74,10 @@ HL_KERNEL(accumulate, int64_t n, const T* x, T* y)
 HL_KERNEL(reduce, ReduceOp op, const ReduceShape& s, const T* x, T* y)
 /// y (rows) = column of the first maximum of each row of x (rows, cols), cols >= 1; NaN wins
 HL_KERNEL(argmax, int64_t rows, int64_t cols, const T* x, int64_t* y)
+/// dx (rows, cols) = dy (rows) in the columns that index (rows) names, 0 elsewhere
+HL_KERNEL(argmax_grad, int64_t rows, int64_t cols, const int64_t* index, const T* dy, T* dx)
+/// count (1) = how many of a (n) equal b (n)
+HL_KERNEL(count_equal, int64_t n, const int64_t* a, const int64_t* b, T* count)
 
 // ---- loss ---------------------------------------------------------------------------------------------------------
 
@@ -85,8 +93,9 @@ HL_KERNEL(pointwise_loss, const PointwiseLossSpec& s, const T* x, const T* targe
 
 // ---- dropout ------------------------------------------------------------------------------------------------------
 
-/// y (n) = x (n) where kept, scaled, else 0; the same spec on dy gives dx; y may be x
-HL_KERNEL(dropout, const DropoutSpec& s, const T* x, T* y)
+/// y (n) = x (n) where kept, scaled, else 0; the same spec and state on dy give dx; y may be x. The state's step, where
+/// it is not null, is added to the spec's counter, so that a captured call draws anew in each replay.
+HL_KERNEL(dropout, const DropoutSpec& s, const StepState* state, const T* x, T* y)
 
 // ---- optim: fused updates over flat buffers; w and the moments are read and written, and start at 0 ----------------
 

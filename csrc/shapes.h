@@ -122,6 +122,12 @@ struct StridedShape {
   int64_t stride[kMaxRank];
 };
 
+/// n choices; an operand that is not `whole` is one element for all.
+struct SelectShape {
+  int64_t n;
+  bool a_whole, b_whole;
+};
+
 /// A contiguous x of the given sizes; axes marked in `reduced` (bit i for axis i) vanish from y.
 struct ReduceShape {
   int rank;

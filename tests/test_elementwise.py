@@ -240,8 +240,10 @@ def test_what_is_no_number_is_refused_by_name(bad):
     for name in COMPARE:
         with pytest.raises(TypeError, match=rf"\[{name}\] b "):
             compare(name, x, bad)
-    for name in ("reshape", "concatenate", "stack", "where"):
-        arguments = {"reshape": (bad, (3,)), "where": (x > 0, x, bad)}.get(name, ([x, bad],))
+    with pytest.raises(TypeError, match=r"\[where\] b "):
+        hl.where(x > 0, x, bad)
+    for name in ("reshape", "concatenate", "stack"):
+        arguments = {"reshape": (bad, (3,))}.get(name, ([x, bad],))
         with pytest.raises(TypeError, match=rf"\[{name}\] array "):
             getattr(hl, name)(*arguments)
 

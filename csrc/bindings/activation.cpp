@@ -23,10 +23,10 @@ py::object activation(py::handle x_in, int kind, double alpha, py::handle out) {
   const ActivationSpec spec = activation_spec("activation", kind, alpha);
   const char* op = public_name(spec.kind);
   const Argument x_arg{"x", x_in};
-  const Dtype dtype = common_dtype(op, {x_arg});
-  const Array x = as_operand(op, x_arg, dtype);
-  const Output y(op, dtype, x.shape(), out, {x_arg});
-  with_backend(dtype, [&](const auto& backend) {
+  const ArrayType type = common_type(op, {x_arg});
+  const Array x = as_operand(op, x_arg, type);
+  const Output y(op, type, x.shape(), out, {x_arg});
+  with_backend(type, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
     run_elements(op, x.size(), backend.activation, spec, x.size(), x.data<T>(), y.template data<T>());
   });
@@ -36,14 +36,14 @@ py::object activation(py::handle x_in, int kind, double alpha, py::handle out) {
 py::object activation_grad(py::handle saved_in, py::handle dy_in, int kind, double alpha) {
   constexpr const char* op = "activation_grad";
   const Argument saved_arg{"saved", saved_in}, dy_arg{"dy", dy_in};
-  const Dtype dtype = common_dtype(op, {saved_arg, dy_arg});
-  const Array saved = as_operand(op, saved_arg, dtype), dy = as_operand(op, dy_arg, dtype);
+  const ArrayType type = common_type(op, {saved_arg, dy_arg});
+  const Array saved = as_operand(op, saved_arg, type), dy = as_operand(op, dy_arg, type);
   if (saved.shape() != dy.shape()) {
     value_error(op, text("shapes differ: saved ", saved.shape(), ", dy ", dy.shape()));
   }
   const ActivationSpec spec = activation_spec(op, kind, alpha);
-  const Array dx = make_array(op, dtype, dy.shape());
-  with_backend(dtype, [&](const auto& backend) {
+  const Array dx = make_array(op, type, dy.shape());
+  with_backend(type, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
     run_elements(op, dy.size(), backend.activation_grad, spec, dy.size(), saved.data<T>(), dy.data<T>(), dx.data<T>());
   });

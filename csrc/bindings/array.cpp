@@ -1,12 +1,17 @@
 #include "bindings/array.h"
 
+#include <atomic>
 #include <cstring>
 #include <limits>
 
+#include "bindings/cuda_array.h"
+#include "cpu/bfloat16.h"
 #include "runtime/memory.h"
 
 namespace hotloop::bindings {
 namespace {
+
+std::atomic<bool> bfloat16_products = false;
 
 constexpr int kAligned = 0x0100;  // NPY_ARRAY_ALIGNED
 template <class T>
@@ -14,9 +19,10 @@ using Contiguous = py::array_t<T, py::array::c_style | py::array::forcecast | kA
 
 bool is_python_number(py::handle value) { return PyFloat_Check(value.ptr()) || PyLong_Check(value.ptr()); }
 
-// Any array-like as an ndarray of its own dtype.
+// Any array-like as an ndarray of its own dtype; of a CudaArray, the one that has its addresses.
 py::array to_ndarray(const char* op, const Argument& argument) {
   if (py::isinstance<py::array>(argument.value)) return py::reinterpret_borrow<py::array>(argument.value);
+  if (const CudaArray* there = as_cuda_array(argument.value)) return there->addresses;
   py::array array = py::array::ensure(argument.value);
   if (!array) {
     PyErr_Clear();
@@ -24,6 +30,17 @@ py::array to_ndarray(const char* op, const Argument& argument) {
                         std::string(py::str(py::type::handle_of(argument.value).attr("__name__")))));
   }
   return array;
+}
+
+[[noreturn]] void other_device(const char* op, const char* there, const char* here) {
+  value_error(op, text("devices differ: ", there, " lies on CUDA, ", here,
+                       " on the CPU; hotloop.array(x, device=\"cuda\") moves an array, .numpy() moves it back"));
+}
+
+void check_device(const char* op, const Argument& argument, Where wanted) {
+  if (is_python_number(argument.value) || where_is(argument.value) == wanted) return;
+  const bool there = wanted == Where::cpu;
+  other_device(op, there ? argument.name : "the rest", there ? "the rest" : argument.name);
 }
 
 [[noreturn]] void bad_dtype(const char* op, const Argument& argument, const py::array& array, const char* wanted) {
@@ -37,15 +54,27 @@ bool is_real(const py::array& array) {
 
 void release_block(PyObject* capsule) { pool_release(PyCapsule_GetPointer(capsule, nullptr)); }
 
-// Small arrays are made by the million: this goes to NumPy's C API without the copies of py::array's constructor.
-py::array allocate(const char* op, py::dtype dtype, const Shape& shape) {
-  const int64_t size = checked_size(op, shape);
-  void* block = pool_allocate(static_cast<std::size_t>(size) * static_cast<std::size_t>(dtype.itemsize()));
-  auto owner = py::reinterpret_steal<py::object>(PyCapsule_New(block, nullptr, release_block));
-  if (!owner) {
-    pool_release(block);
-    throw py::error_already_set();
+void release_device_block(PyObject* capsule) { cuda_library()->device.release(PyCapsule_GetPointer(capsule, nullptr)); }
+
+// Memory for an array, in a capsule that gives it back.
+py::object allocate_block(const char* op, Where where, int64_t bytes) {
+  void* block = nullptr;
+  if (where == Where::cuda) {
+    check_status(op, cuda_library()->device.allocate(bytes, &block));
+  } else {
+    block = pool_allocate(static_cast<std::size_t>(bytes));
   }
+  const bool there = where == Where::cuda;
+  PyObject* owner = PyCapsule_New(block, nullptr, there ? release_device_block : release_block);
+  if (owner != nullptr) return py::reinterpret_steal<py::object>(owner);
+  there ? cuda_library()->device.release(block) : pool_release(block);
+  throw py::error_already_set();
+}
+
+// Small arrays are made by the million: this goes to NumPy's C API without the copies of py::array's constructor.
+py::array allocate(const char* op, Where where, py::dtype dtype, const Shape& shape) {
+  py::object owner = allocate_block(op, where, checked_size(op, shape) * dtype.itemsize());
+  void* block = PyCapsule_GetPointer(owner.ptr(), nullptr);
   const auto& numpy = py::detail::npy_api::get();
   constexpr int flags = py::array::c_style | kAligned | py::detail::npy_api::NPY_ARRAY_WRITEABLE_;
   auto array = py::reinterpret_steal<py::array>(
@@ -71,14 +100,20 @@ bool whole_strides(const py::array& array) {
 }
 
 template <class T>
-Array contiguous_copy(const char* op, const py::array& array) {
+Array contiguous_copy(const char* op, const py::array& array, Where where) {
   StridedShape s{};
   s.rank = static_cast<int>(array.ndim());
   for (int axis = 0; axis < s.rank; ++axis) {
     s.size[axis] = array.shape(axis);
     s.stride[axis] = array.strides(axis) / array.itemsize();
   }
-  const Array copy(allocate(op, py::dtype::of<T>(), Shape(array.shape(), array.shape() + array.ndim())));
+  const Array copy(allocate(op, where, py::dtype::of<T>(), Shape(array.shape(), array.shape() + array.ndim())), where);
+  if constexpr (std::is_same_v<T, float>) {
+    if (where == Where::cuda) {
+      run(op, cuda_library()->kernels.copy_strided, s, static_cast<const T*>(array.data()), copy.template data<T>());
+      return copy;
+    }
+  }
   run(op, cpu_backend<T>().copy_strided, s, static_cast<const T*>(array.data()), copy.template data<T>());
   return copy;
 }
@@ -88,7 +123,7 @@ Array convert(const char* op, const Argument& argument, const py::array& array) 
   if constexpr (std::is_floating_point_v<T>) {
     if (readable<T>(array)) {
       if ((array.flags() & py::array::c_style) != 0) return Array(array);
-      if (whole_strides(array)) return contiguous_copy<T>(op, array);
+      if (whole_strides(array)) return contiguous_copy<T>(op, array, Where::cpu);
     }
   }
   auto converted = Contiguous<T>::ensure(array);
@@ -98,6 +133,20 @@ Array convert(const char* op, const Argument& argument, const py::array& array) 
                 text(argument.name, " has ", converted.ndim(), " dimensions, at most ", kMaxRank, " are supported"));
   }
   return Array(converted);
+}
+
+// A device's array as float32, contiguous; bytes and booleans become numbers there.
+Array convert_there(const char* op, const Argument& argument, const py::array& array) {
+  const bool bytes = array.itemsize() == 1;
+  if (!bytes && array.dtype().num() != py::dtype::num_of<float>()) {
+    bad_dtype(op, argument, array, "float32 on CUDA (bytes and booleans become that)");
+  }
+  if (!bytes && (array.flags() & py::array::c_style) == 0) return contiguous_copy<float>(op, array, Where::cuda);
+  const Array there(contiguous_there(op, array), Where::cuda);
+  if (!bytes) return there;
+  const Array numbers = make_array(op, {Dtype::float32, Where::cuda}, there.shape());
+  run(op, cuda_library()->kernels.rescale_bytes, there.size(), there.data<uint8_t>(), 1.0, 0.0, numbers.data<float>());
+  return numbers;
 }
 
 py::dtype numpy_dtype(Dtype dtype) {
@@ -137,11 +186,24 @@ void value_error(const std::string& op, const std::string& message) {
 
 void type_error(const std::string& op, const std::string& message) { throw py::type_error("[" + op + "] " + message); }
 
-Array::Array(const py::array& array)
+void raise_status(const char* op, Status status) {
+  const std::string message = text("[", op, "] ", status);
+  if (message.find(kOutOfDeviceMemory) == std::string::npos) throw std::runtime_error(message);
+  PyErr_SetString(PyExc_MemoryError, message.c_str());
+  throw py::error_already_set();
+}
+
+Array::Array(const py::array& array, Where where)
     : array_(array),
       shape_(array.shape(), array.shape() + array.ndim()),
       size_(array.size()),
-      data_(const_cast<void*>(array.data())) {}
+      data_(const_cast<void*>(array.data())),
+      where_(where) {}
+
+py::object Array::object() const {
+  if (where_ == Where::cpu || !array_) return array_;
+  return py::cast(CudaArray{py::reinterpret_borrow<py::array>(array_)});
+}
 
 Array::Array(double number, Dtype dtype) : size_(1), is_number_(true) {
   if (dtype == Dtype::float32) {
@@ -152,8 +214,11 @@ Array::Array(double number, Dtype dtype) : size_(1), is_number_(true) {
   }
 }
 
-Dtype common_dtype(const char* op, std::initializer_list<Argument> arguments) {
+Where where_is(py::handle value) { return as_cuda_array(value) != nullptr ? Where::cuda : Where::cpu; }
+
+ArrayType common_type(const char* op, std::initializer_list<Argument> arguments) {
   bool wide = false, wide_number = false, arrays = false;
+  const char *here = nullptr, *there = nullptr;  // names of arguments
   for (const Argument& argument : arguments) {
     if (argument.value.is_none()) continue;
     if (is_python_number(argument.value)) {
@@ -163,46 +228,69 @@ Dtype common_dtype(const char* op, std::initializer_list<Argument> arguments) {
     }
     const py::array array = to_ndarray(op, argument);
     if (!is_real(array)) bad_dtype(op, argument, array, "real numbers (float32, float64 or integers)");
+    (where_is(argument.value) == Where::cpu ? here : there) = argument.name;
     wide = wide || (array.dtype().kind() == 'f' && array.itemsize() == 8);
     arrays = true;
   }
-  return wide || (wide_number && !arrays) ? Dtype::float64 : Dtype::float32;
+  if (there != nullptr && here != nullptr) other_device(op, there, here);
+  if (there != nullptr) return {Dtype::float32, Where::cuda};
+  return {wide || (wide_number && !arrays) ? Dtype::float64 : Dtype::float32, Where::cpu};
 }
 
-Array as_array(const char* op, const Argument& argument, Dtype dtype) {
+Array as_array(const char* op, const Argument& argument, ArrayType type) {
   if (argument.value.is_none()) return {};
+  if (type.where == Where::cuda && is_python_number(argument.value)) return as_operand(op, argument, type);
   const py::array array = to_ndarray(op, argument);
   if (!is_real(array)) bad_dtype(op, argument, array, "real numbers (float32, float64 or integers)");
-  return dtype == Dtype::float32 ? convert<float>(op, argument, array) : convert<double>(op, argument, array);
+  check_device(op, argument, type.where);
+  if (type.where == Where::cuda) return convert_there(op, argument, array);
+  return type.dtype == Dtype::float32 ? convert<float>(op, argument, array) : convert<double>(op, argument, array);
 }
 
-Array as_operand(const char* op, const Argument& argument, Dtype dtype) {
+Array as_operand(const char* op, const Argument& argument, ArrayType type) {
   if (argument.value.is_none()) type_error(op, text(argument.name, " must be an array, got None"));
   if (is_python_number(argument.value)) {
     const double number = PyFloat_AsDouble(argument.value.ptr());
     if (number == -1.0 && PyErr_Occurred() != nullptr) throw py::error_already_set();
-    return Array(number, dtype);
+    if (type.where == Where::cpu) return Array(number, type.dtype);
+    const Array one = make_array(op, type, {});
+    run(op, cuda_library()->kernels.full, int64_t{1}, number, one.data<float>());
+    return one;
   }
-  return as_array(op, argument, dtype);
+  return as_array(op, argument, type);
 }
 
-StridedArray as_strided_operand(const char* op, const Argument& argument, Dtype dtype) {
+bool rounds_factors(ArrayType type) {
+  return bfloat16_products && type.dtype == Dtype::float32 && type.where == Where::cpu;
+}
+
+Array as_factor(const char* op, const Argument& argument, ArrayType type) {
+  const Array x = as_operand(op, argument, type);
+  if (!rounds_factors(type)) return x;
+  const Array rounded = make_array(op, type, x.shape());
+  const py::gil_scoped_release release;
+  cpu::round_to_bfloat16(x.size(), x.data<float>(), rounded.data<float>());
+  return rounded;
+}
+
+StridedArray as_strided_operand(const char* op, const Argument& argument, ArrayType type) {
   StridedArray result{};
-  if (py::isinstance<py::array>(argument.value)) {
-    const auto array = py::reinterpret_borrow<py::array>(argument.value);
-    const bool as_it_lies = dtype == Dtype::float32 ? readable<float>(array) : readable<double>(array);
+  if (py::isinstance<py::array>(argument.value) || where_is(argument.value) == Where::cuda) {
+    check_device(op, argument, type.where);
+    const py::array array = to_ndarray(op, argument);
+    const bool as_it_lies = type.dtype == Dtype::float32 ? readable<float>(array) : readable<double>(array);
     if (as_it_lies && whole_strides(array)) {
       const int rank = static_cast<int>(array.ndim());
       for (int axis = 0; axis < rank; ++axis) result.stride[axis] = array.strides(axis) / array.itemsize();
       int last = rank - 1;
       while (last > 0 && array.shape(last) == 1) --last;
       if (rank == 0 || result.stride[last] == 0 || result.stride[last] == 1) {
-        result.array = Array(array);
+        result.array = Array(array, type.where);
         return result;
       }
     }
   }
-  result.array = as_operand(op, argument, dtype);
+  result.array = as_operand(op, argument, type);
   int64_t stride = 1;
   for (int axis = result.array.rank() - 1; axis >= 0; --axis) {
     result.stride[axis] = stride;
@@ -211,16 +299,42 @@ StridedArray as_strided_operand(const char* op, const Argument& argument, Dtype 
   return result;
 }
 
-Array as_int64(const char* op, const Argument& argument) {
+Array as_int64(const char* op, const Argument& argument, Where where) {
   if (argument.value.is_none()) return {};
   const py::array array = to_ndarray(op, argument);
+  if (where == Where::cuda) return as_exact<int64_t>(op, argument, where);
+  check_device(op, argument, where);
   const char kind = array.dtype().kind();
   if (kind != 'i' && kind != 'u' && kind != 'b') bad_dtype(op, argument, array, "integers");
   return convert<int64_t>(op, argument, array);
 }
 
-Array as_writable(const char* op, const Argument& argument, Dtype dtype) {
+template <class T>
+Array as_exact(const char* op, const Argument& argument, Where where) {
+  check_device(op, argument, where);
+  const py::array array = to_ndarray(op, argument);
+  if (array.dtype().num() != py::dtype::num_of<T>()) {
+    bad_dtype(op, argument, array, std::string(py::str(py::dtype::of<T>())).c_str());
+  }
+  if (where == Where::cuda) return Array(contiguous_there(op, array), where);
+  return Array(py::array::ensure(array, py::array::c_style));
+}
+template Array as_exact<int64_t>(const char*, const Argument&, Where);
+template Array as_exact<int32_t>(const char*, const Argument&, Where);
+template Array as_exact<uint8_t>(const char*, const Argument&, Where);
+template Array as_exact<bool>(const char*, const Argument&, Where);
+
+Array as_writable(const char* op, const Argument& argument, ArrayType type) {
   if (argument.value.is_none()) return {};
+  check_device(op, argument, type.where);
+  if (type.where == Where::cuda) {
+    const py::array array = to_ndarray(op, argument);
+    if (array.dtype().num() != py::dtype::num_of<float>() || (array.flags() & py::array::c_style) == 0) {
+      type_error(op, text(argument.name, " is written in place and must be a contiguous array of dtype float32"));
+    }
+    return Array(array, type.where);
+  }
+  const Dtype dtype = type.dtype;
   const bool right = dtype == Dtype::float32 ? py::isinstance<Contiguous<float>>(argument.value)
                                              : py::isinstance<Contiguous<double>>(argument.value);
   if (!right) {
@@ -251,31 +365,37 @@ int64_t checked_size(const char* op, const Shape& shape) {
   return size;
 }
 
-Array make_array(const char* op, Dtype dtype, const Shape& shape) {
-  return Array(allocate(op, numpy_dtype(dtype), shape));
+Array make_array(const char* op, ArrayType type, const Shape& shape) {
+  return make_array_of(op, type.where, numpy_dtype(type.dtype), shape);
 }
 
-Array make_array_of(const char* op, const py::dtype& dtype, const Shape& shape) {
-  return Array(allocate(op, dtype, shape));
+Array make_array_of(const char* op, Where where, const py::dtype& dtype, const Shape& shape) {
+  return Array(allocate(op, where, dtype, shape), where);
 }
 
 template <class T>
-Array make_array_of(const char* op, const Shape& shape) {
-  return Array(allocate(op, py::dtype::of<T>(), shape));
+Array make_array_of(const char* op, Where where, const Shape& shape) {
+  return make_array_of(op, where, py::dtype::of<T>(), shape);
 }
-template Array make_array_of<int32_t>(const char*, const Shape&);
-template Array make_array_of<int64_t>(const char*, const Shape&);
-template Array make_array_of<uint8_t>(const char*, const Shape&);
-template Array make_array_of<bool>(const char*, const Shape&);
+template Array make_array_of<int32_t>(const char*, Where, const Shape&);
+template Array make_array_of<int64_t>(const char*, Where, const Shape&);
+template Array make_array_of<uint8_t>(const char*, Where, const Shape&);
+template Array make_array_of<bool>(const char*, Where, const Shape&);
 
-Output::Output(const char* op, Dtype dtype, const Shape& shape, py::handle out,
+Output::Output(const char* op, ArrayType type, const Shape& shape, py::handle out,
                std::initializer_list<Argument> inputs) {
   if (out.is_none()) {
-    array_ = make_array(op, dtype, shape);
+    array_ = make_array(op, type, shape);
     return;
   }
-  if (!py::isinstance<py::array>(out)) type_error(op, "out must be an ndarray");
-  const auto target = py::reinterpret_borrow<py::array>(out);
+  const Dtype dtype = type.dtype;
+  const bool there = type.where == Where::cuda;
+  if (where_is(out) != type.where) {
+    type_error(op, there ? "out must be a CudaArray, as the operands are" : "out must be an ndarray");
+  }
+  const Argument argument{"out", out};
+  if (!there && !py::isinstance<py::array>(out)) type_error(op, "out must be an ndarray");
+  const py::array target = to_ndarray(op, argument);
   const Shape found(target.shape(), target.shape() + target.ndim());
   if (found != shape) value_error(op, text("out has shape ", found, ", the result has ", shape));
   if (!target.dtype().equal(numpy_dtype(dtype))) {
@@ -283,16 +403,16 @@ Output::Output(const char* op, Dtype dtype, const Shape& shape, py::handle out,
                         std::string(py::str(numpy_dtype(dtype)))));
   }
   if (!target.writeable()) value_error(op, "out is read-only");
-  out_ = target;
+  out_ = py::reinterpret_borrow<py::object>(out);
   const bool direct =
-      dtype == Dtype::float32 ? py::isinstance<Contiguous<float>>(out) : py::isinstance<Contiguous<double>>(out);
+      dtype == Dtype::float32 ? py::isinstance<Contiguous<float>>(target) : py::isinstance<Contiguous<double>>(target);
   copy_back_ = !direct;
   for (const Argument& input : inputs) {
-    if (py::isinstance<py::array>(input.value)) {
-      copy_back_ = copy_back_ || may_overlap(target, py::reinterpret_borrow<py::array>(input.value));
+    if (py::isinstance<py::array>(input.value) || where_is(input.value) == Where::cuda) {
+      copy_back_ = copy_back_ || may_overlap(target, to_ndarray(op, input));
     }
   }
-  array_ = copy_back_ ? make_array(op, dtype, shape) : Array(target);
+  array_ = copy_back_ ? make_array(op, type, shape) : Array(target, type.where);
 }
 
 py::object Output::finish() const {
@@ -300,6 +420,8 @@ py::object Output::finish() const {
   if (copy_back_) out_[py::ellipsis()] = array_.object();
   return out_;
 }
+
+void set_bfloat16(bool on) { bfloat16_products = on; }
 
 std::vector<Family::Bind>& Family::all() {
   static std::vector<Bind> families;

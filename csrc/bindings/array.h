@@ -1,5 +1,6 @@
-// What every binding does, said once: take the arguments of an op as contiguous arrays of one dtype, make its outputs
-// in the memory pool, release the GIL and call the backend. Checks live here and in the bindings, never in kernels.
+// What every binding does, said once: take the arguments of an op as contiguous arrays of one dtype on one device, make
+// its outputs there, release the GIL and call the device's backend. Checks live here and in the bindings, never in
+// kernels. Bindings don't know which device they work on.
 #pragma once
 
 #include <pybind11/numpy.h>
@@ -12,12 +13,20 @@
 
 #include "backend.h"
 #include "bindings/shape.h"
+#include "runtime/cuda_library.h"
 
 namespace hotloop::bindings {
 
 namespace py = pybind11;
 
 enum class Dtype { float32, float64 };
+enum class Where { cpu, cuda };
+
+/// What the arguments of an op have in common: their dtype, and where they lie.
+struct ArrayType {
+  Dtype dtype = Dtype::float32;
+  Where where = Where::cpu;
+};
 
 std::string to_string(const Shape& shape);
 
@@ -45,16 +54,20 @@ std::string text(const A&... parts) {
 class Array {
  public:
   Array() = default;
-  explicit Array(const py::array& array);
+  explicit Array(const py::array& array, Where where = Where::cpu);
   /// A Python number, kept in here as an array of shape ().
   Array(double number, Dtype dtype);
 
   explicit operator bool() const { return is_number_ || static_cast<bool>(array_); }
+  Where where() const { return where_; }
   const Shape& shape() const { return shape_; }
   int rank() const { return static_cast<int>(shape_.size()); }
   int64_t size() const { return size_; }
   int64_t operator[](int axis) const { return shape_[static_cast<std::size_t>(axis)]; }
-  const py::object& object() const { return array_; }
+  /// The ndarray that has its shape and addresses.
+  py::array ndarray() const { return py::reinterpret_borrow<py::array>(array_); }
+  /// As Python has it: an ndarray or a CudaArray.
+  py::object object() const;
 
   /// Its data, or nullptr for an argument that was None.
   template <class T>
@@ -67,6 +80,7 @@ class Array {
   Shape shape_;
   int64_t size_ = 0;
   void* data_ = nullptr;
+  Where where_ = Where::cpu;
   bool is_number_ = false;
   alignas(double) std::byte number_[sizeof(double)] = {};
 };
@@ -77,25 +91,35 @@ struct Argument {
   py::handle value;  // None is allowed where the binding says so
 };
 
-/// The dtype the arguments meet in: float64 where any array is, else float32; Python numbers are weak; None is skipped.
-/// Raises TypeError for dtypes that are not real numbers.
-Dtype common_dtype(const char* op, std::initializer_list<Argument> arguments);
+/// The type the arguments meet in: float64 where any array is, else float32; Python numbers are weak; None is skipped.
+/// Raises TypeError for dtypes that are not real numbers, ValueError where some lie on the CPU and others do not.
+ArrayType common_type(const char* op, std::initializer_list<Argument> arguments);
+/// Where an argument lies.
+Where where_is(py::handle value);
 
-/// The argument as an Array of the dtype; None gives an empty Array. Copies only where it must.
-Array as_array(const char* op, const Argument& argument, Dtype dtype);
+/// The argument as an Array of the type; None gives an empty Array. Copies only where it must.
+Array as_array(const char* op, const Argument& argument, ArrayType type);
 /// The same where None is not allowed: it raises TypeError. A Python number has no object().
-Array as_operand(const char* op, const Argument& argument, Dtype dtype);
+Array as_operand(const char* op, const Argument& argument, ArrayType type);
 /// As as_operand, for kernels that read with strides: broadcast and sliced arrays stay as they lie where that costs no
 /// more than a copy, which is where their last axis longer than 1 is walked by steps of 0 or 1.
 struct StridedArray {
   Array array;
   int64_t stride[kMaxRank];  // in elements
 };
-StridedArray as_strided_operand(const char* op, const Argument& argument, Dtype dtype);
-/// Integer argument (labels, indices) as int64; refuses floating dtypes.
-Array as_int64(const char* op, const Argument& argument);
-/// An argument that a kernel writes in place: refused unless contiguous, writable and of the dtype.
-Array as_writable(const char* op, const Argument& argument, Dtype dtype);
+StridedArray as_strided_operand(const char* op, const Argument& argument, ArrayType type);
+/// An operand of a product, as as_operand gives it: rounded where products run in bfloat16 and no unit does that.
+Array as_factor(const char* op, const Argument& argument, ArrayType type);
+void set_bfloat16(bool on);
+/// Whether as_factor rounds.
+bool rounds_factors(ArrayType type);
+/// Integer argument (labels, indices) as int64 there; refuses floating dtypes.
+Array as_int64(const char* op, const Argument& argument, Where where);
+/// An argument that has this element type already, such as an op's own argmax.
+template <class T>
+Array as_exact(const char* op, const Argument& argument, Where where);
+/// An argument that a kernel writes in place: refused unless contiguous, writable and of the type.
+Array as_writable(const char* op, const Argument& argument, ArrayType type);
 
 /// Raises ValueError unless the array has the rank.
 void check_rank(const char* op, const char* name, const Array& array, int rank, const char* wanted);
@@ -103,17 +127,17 @@ void check_rank(const char* op, const char* name, const Array& array, int rank, 
 /// Number of elements of a shape; raises ValueError where it overflows.
 int64_t checked_size(const char* op, const Shape& shape);
 
-/// A new array in the memory pool, uninitialised.
-Array make_array(const char* op, Dtype dtype, const Shape& shape);
+/// A new array in the device's memory pool, uninitialised.
+Array make_array(const char* op, ArrayType type, const Shape& shape);
 template <class T>
-Array make_array_of(const char* op, const Shape& shape);
-Array make_array_of(const char* op, const py::dtype& dtype, const Shape& shape);
+Array make_array_of(const char* op, Where where, const Shape& shape);
+Array make_array_of(const char* op, Where where, const py::dtype& dtype, const Shape& shape);
 
-/// The array an op writes: a new one, or the caller's `out` where it has the right shape and dtype and shares no memory
+/// The array an op writes: a new one, or the caller's `out` where it has the right shape and type and shares no memory
 /// with an input; where it does share, the result is made aside and copied over at the end.
 class Output {
  public:
-  Output(const char* op, Dtype dtype, const Shape& shape, py::handle out, std::initializer_list<Argument> inputs);
+  Output(const char* op, ArrayType type, const Shape& shape, py::handle out, std::initializer_list<Argument> inputs);
   int64_t size() const { return array_.size(); }
   template <class T>
   T* data() const {
@@ -128,10 +152,12 @@ class Output {
   bool copy_back_ = false;
 };
 
-/// Calls f(Backend<float>) or f(Backend<double>).
+/// Calls f(Backend<float>) or f(Backend<double>), the table of the device.
 template <class F>
-void with_backend(Dtype dtype, F&& f) {
-  if (dtype == Dtype::float32) {
+void with_backend(ArrayType type, F&& f) {
+  if (type.where == Where::cuda) {
+    f(cuda_library()->kernels);
+  } else if (type.dtype == Dtype::float32) {
     f(cpu_backend<float>());
   } else {
     f(cpu_backend<double>());
@@ -148,9 +174,10 @@ struct ElementOf<Backend<T>> {
 template <class B>
 using Element = typename ElementOf<std::remove_cvref_t<B>>::type;
 
-/// Raises RuntimeError with the text of a kernel that failed.
+/// Raises RuntimeError with the text of a kernel that failed, MemoryError where it lacked memory.
+[[noreturn]] void raise_status(const char* op, Status status);
 inline void check_status(const char* op, Status status) {
-  if (status != kOk) throw std::runtime_error("[" + std::string(op) + "] " + status);
+  if (status != kOk) raise_status(op, status);
 }
 
 /// Runs a kernel without the GIL.

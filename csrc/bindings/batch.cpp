@@ -1,15 +1,17 @@
 // Batches: rows gathered by index from arrays of any element type, bytes turned into numbers.
 #include <algorithm>
 
-#include "bindings/array.h"
+#include "bindings/cuda_array.h"
 
 namespace hotloop::bindings {
 namespace {
 
 constexpr const char* kGather = "take";
 
-py::array as_rows(const char* op, py::handle value) {
-  auto array = py::array::ensure(value, py::array::c_style);
+Array as_rows(const char* op, py::handle value) {
+  const Where where = where_is(value);
+  auto array = where == Where::cuda ? contiguous_there(op, as_cuda_array(value)->addresses)
+                                    : py::array::ensure(value, py::array::c_style);
   if (!array) {
     PyErr_Clear();
     type_error(op, "x must be an array");
@@ -17,10 +19,15 @@ py::array as_rows(const char* op, py::handle value) {
   if (array.dtype().kind() == 'O') type_error(op, "x has dtype object; rows of numbers are wanted");
   if (array.ndim() == 0) value_error(op, "x is a scalar and has no rows");
   if (array.ndim() > kMaxRank) value_error(op, text("x has more than ", kMaxRank, " dimensions"));
-  return array;
+  return Array(array, where);
 }
 
-void check_indices(const char* op, const Array& indices, int64_t rows) {
+// Indices on the host, whatever holds x, are checked; those on a device would have to be waited for and are trusted:
+// ops/batch.py reads them back where they come from a user.
+Array as_indices(const char* op, py::handle value, int64_t rows, Where where) {
+  const Argument argument{"indices", value};
+  if (where_is(value) == Where::cuda) return as_int64(op, argument, where);
+  const Array indices = as_int64(op, argument, Where::cpu);
   const int64_t* index = indices.data<int64_t>();
   for (int64_t i = 0; i < indices.size(); ++i) {
     // One comparison finds those below 0 too.
@@ -28,45 +35,50 @@ void check_indices(const char* op, const Array& indices, int64_t rows) {
     throw py::index_error(
         text("[", op, "] index out of range: position ", i, " is ", index[i], ", x has ", rows, " rows"));
   }
+  if (where == Where::cpu) return indices;
+  return Array(copy_to_device(op, indices.ndarray()).addresses, where);
 }
 
 py::object gather_rows(py::handle x_in, py::handle indices_in, py::handle out) {
-  const py::array x = as_rows(kGather, x_in);
-  const Array indices = as_int64(kGather, {"indices", indices_in});
-  check_indices(kGather, indices, x.shape(0));
+  const Array x = as_rows(kGather, x_in);
+  const py::dtype dtype = x.ndarray().dtype();
+  const Array indices = as_indices(kGather, indices_in, x[0], x.where());
   Shape shape = indices.shape();
-  int64_t row_bytes = x.itemsize();
-  for (py::ssize_t axis = 1; axis < x.ndim(); ++axis) {
-    shape.push_back(x.shape(axis));
-    row_bytes *= x.shape(axis);
+  int64_t row_bytes = dtype.itemsize();
+  for (int axis = 1; axis < x.rank(); ++axis) {
+    shape.push_back(x[axis]);
+    row_bytes *= x[axis];
   }
   Array y;
   if (out.is_none()) {
-    y = make_array_of(kGather, x.dtype(), shape);
+    y = make_array_of(kGather, x.where(), dtype, shape);
   } else {
-    if (!py::isinstance<py::array>(out)) type_error(kGather, "out must be an ndarray");
-    const auto given = py::reinterpret_borrow<py::array>(out);
-    const bool direct =
-        given.writeable() && (given.flags() & py::array::c_style) != 0 && given.dtype().equal(x.dtype());
+    const CudaArray* there = as_cuda_array(out);
+    if ((there != nullptr) != (x.where() == Where::cuda) || (there == nullptr && !py::isinstance<py::array>(out))) {
+      type_error(kGather, text("out must be ", x.where() == Where::cuda ? "a CudaArray" : "an ndarray"));
+    }
+    const auto given = there != nullptr ? there->addresses : py::reinterpret_borrow<py::array>(out);
+    const bool direct = given.writeable() && (given.flags() & py::array::c_style) != 0 && given.dtype().equal(dtype);
     const Shape found(given.shape(), given.shape() + given.ndim());
     if (!direct || found != shape) {
       value_error(kGather,
                   text("out must be a writable C-contiguous array of shape ", shape, " and dtype ",
-                       std::string(py::str(x.dtype())), ", got ", found, " and ", std::string(py::str(given.dtype()))));
+                       std::string(py::str(dtype)), ", got ", found, " and ", std::string(py::str(given.dtype()))));
     }
-    y = Array(given);
+    y = Array(given, x.where());
   }
-  run(kGather, cpu_backend<float>().gather_rows, indices.size(), row_bytes, indices.data<int64_t>(),
-      static_cast<const uint8_t*>(x.data()), y.data<uint8_t>());
+  with_backend({Dtype::float32, x.where()}, [&](const auto& backend) {
+    run(kGather, backend.gather_rows, indices.size(), row_bytes, indices.data<int64_t>(), x.data<uint8_t>(),
+        y.data<uint8_t>());
+  });
   return y.object();
 }
 
 py::object gather_rows_grad(py::handle dy_in, py::handle indices_in, int64_t rows) {
   constexpr const char* op = "gather_rows_grad";
   const Argument dy_arg{"dy", dy_in};
-  const Dtype dtype = common_dtype(op, {dy_arg});
-  const Array dy = as_array(op, dy_arg, dtype), indices = as_int64(op, {"indices", indices_in});
-  check_indices(op, indices, rows);
+  const ArrayType type = common_type(op, {dy_arg});
+  const Array dy = as_array(op, dy_arg, type), indices = as_indices(op, indices_in, rows, type.where);
   const auto rank = static_cast<std::ptrdiff_t>(indices.rank());
   const Shape& shape = dy.shape();
   if (dy.rank() < indices.rank() || !std::equal(shape.begin(), shape.begin() + rank, indices.shape().begin())) {
@@ -76,8 +88,8 @@ py::object gather_rows_grad(py::handle dy_in, py::handle indices_in, int64_t row
   result.insert(result.end(), shape.begin() + rank, shape.end());
   int64_t row = 1;
   for (const int64_t* extent = shape.begin() + rank; extent != shape.end(); ++extent) row *= *extent;
-  const Array dx = make_array(op, dtype, result);
-  with_backend(dtype, [&](const auto& backend) {
+  const Array dx = make_array(op, type, result);
+  with_backend(type, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
     run(op, backend.gather_rows_grad, rows, indices.size(), row, indices.data<int64_t>(), dy.data<T>(), dx.data<T>());
   });
@@ -86,14 +98,10 @@ py::object gather_rows_grad(py::handle dy_in, py::handle indices_in, int64_t row
 
 py::object rescale_bytes(py::handle x_in, double factor, double offset, bool float64) {
   constexpr const char* op = "rescale_bytes";
-  if (!py::isinstance<py::array>(x_in) ||
-      !py::reinterpret_borrow<py::array>(x_in).dtype().equal(py::dtype::of<uint8_t>())) {
-    type_error(op, "x must be an array of dtype uint8");
-  }
-  const Array x(py::array::ensure(x_in, py::array::c_style));
-  const Dtype dtype = float64 ? Dtype::float64 : Dtype::float32;
-  const Array y = make_array(op, dtype, x.shape());
-  with_backend(dtype, [&](const auto& backend) {
+  const ArrayType type{float64 ? Dtype::float64 : Dtype::float32, where_is(x_in)};
+  const Array x = as_exact<uint8_t>(op, {"x", x_in}, type.where);
+  const Array y = make_array(op, type, x.shape());
+  with_backend(type, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
     run(op, backend.rescale_bytes, x.size(), x.data<uint8_t>(), factor, offset, y.data<T>());
   });

@@ -69,13 +69,13 @@ py::object conv2d(py::handle x_in, py::handle w_in, py::handle b_in, Pair stride
                   int64_t groups, int activation, double alpha, py::handle out) {
   constexpr const char* op = "conv2d";
   const Argument x_arg{"x", x_in}, w_arg{"weight", w_in}, b_arg{"bias", b_in};
-  const Dtype dtype = common_dtype(op, {x_arg, w_arg, b_arg});
-  const Array x = as_operand(op, x_arg, dtype), w = as_operand(op, w_arg, dtype), bias = as_array(op, b_arg, dtype);
+  const ArrayType type = common_type(op, {x_arg, w_arg, b_arg});
+  const Array x = as_factor(op, x_arg, type), w = as_factor(op, w_arg, type), bias = as_array(op, b_arg, type);
   Conv2dShape s = conv_shape(op, x.shape(), w.shape(), {stride, padding, dilation, groups});
   s.activation = activation_spec(op, activation, alpha);
   check_bias(op, bias, s.f);
-  const Output y(op, dtype, {s.n, s.oh, s.ow, s.f}, out, {x_arg, w_arg, b_arg});
-  with_backend(dtype, [&](const auto& backend) {
+  const Output y(op, type, {s.n, s.oh, s.ow, s.f}, out, {x_arg, w_arg, b_arg});
+  with_backend(type, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
     run(op, backend.conv2d, s, x.data<T>(), w.data<T>(), bias.data<T>(), y.template data<T>());
   });
@@ -86,12 +86,12 @@ py::object conv2d_input_grad(py::handle dy_in, py::handle w_in, const Shape& x_s
                              Pair dilation, int64_t groups) {
   constexpr const char* op = "conv2d_input_grad";
   const Argument dy_arg{"dy", dy_in}, w_arg{"weight", w_in};
-  const Dtype dtype = common_dtype(op, {dy_arg, w_arg});
-  const Array dy = as_operand(op, dy_arg, dtype), w = as_operand(op, w_arg, dtype);
+  const ArrayType type = common_type(op, {dy_arg, w_arg});
+  const Array dy = as_factor(op, dy_arg, type), w = as_factor(op, w_arg, type);
   const Conv2dShape s = conv_shape(op, x_shape, w.shape(), {stride, padding, dilation, groups});
   check_shape(op, "dy", dy, {s.n, s.oh, s.ow, s.f});
-  const Array dx = make_array(op, dtype, x_shape);
-  with_backend(dtype, [&](const auto& backend) {
+  const Array dx = make_array(op, type, x_shape);
+  with_backend(type, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
     run(op, backend.conv2d_input_grad, s, dy.data<T>(), w.data<T>(), dx.data<T>());
   });
@@ -102,12 +102,12 @@ py::object conv2d_weight_grad(py::handle x_in, py::handle dy_in, const Shape& w_
                               Pair dilation, int64_t groups) {
   constexpr const char* op = "conv2d_weight_grad";
   const Argument x_arg{"x", x_in}, dy_arg{"dy", dy_in};
-  const Dtype dtype = common_dtype(op, {x_arg, dy_arg});
-  const Array x = as_operand(op, x_arg, dtype), dy = as_operand(op, dy_arg, dtype);
+  const ArrayType type = common_type(op, {x_arg, dy_arg});
+  const Array x = as_factor(op, x_arg, type), dy = as_factor(op, dy_arg, type);
   const Conv2dShape s = conv_shape(op, x.shape(), w_shape, {stride, padding, dilation, groups});
   check_shape(op, "dy", dy, {s.n, s.oh, s.ow, s.f});
-  const Array dw = make_array(op, dtype, w_shape);
-  with_backend(dtype, [&](const auto& backend) {
+  const Array dw = make_array(op, type, w_shape);
+  with_backend(type, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
     run(op, backend.conv2d_weight_grad, s, x.data<T>(), dy.data<T>(), dw.data<T>());
   });
@@ -132,8 +132,8 @@ py::object conv2d_max_pool2d(py::handle x_in, py::handle w_in, py::handle b_in, 
                              Pair dilation, int64_t groups, int activation, double alpha, bool keep_argmax) {
   constexpr const char* op = "conv2d_max_pool2d";
   const Argument x_arg{"x", x_in}, w_arg{"weight", w_in}, b_arg{"bias", b_in};
-  const Dtype dtype = common_dtype(op, {x_arg, w_arg, b_arg});
-  const Array x = as_operand(op, x_arg, dtype), w = as_operand(op, w_arg, dtype), bias = as_array(op, b_arg, dtype);
+  const ArrayType type = common_type(op, {x_arg, w_arg, b_arg});
+  const Array x = as_factor(op, x_arg, type), w = as_factor(op, w_arg, type), bias = as_array(op, b_arg, type);
   ConvPoolShape s = conv_pool_shape(op, x.shape(), w.shape(), {stride, padding, dilation, groups}, pool);
   s.conv.activation = activation_spec(op, activation, alpha);
   if (!saves_output(s.conv.activation.kind)) {
@@ -141,9 +141,9 @@ py::object conv2d_max_pool2d(py::handle x_in, py::handle w_in, py::handle b_in, 
   }
   check_bias(op, bias, s.conv.f);
   const Shape shape = {s.conv.n, s.oh, s.ow, s.conv.f};
-  const Array y = make_array(op, dtype, shape);
-  const Array argmax = keep_argmax ? make_array_of<uint8_t>(op, shape) : Array();
-  with_backend(dtype, [&](const auto& backend) {
+  const Array y = make_array(op, type, shape);
+  const Array argmax = keep_argmax ? make_array_of<uint8_t>(op, type.where, shape) : Array();
+  with_backend(type, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
     run(op, backend.conv2d_max_pool2d, s, x.data<T>(), w.data<T>(), bias.data<T>(), y.data<T>(),
         argmax.data<uint8_t>());
@@ -151,36 +151,36 @@ py::object conv2d_max_pool2d(py::handle x_in, py::handle w_in, py::handle b_in, 
   return py::make_tuple(y.object(), keep_argmax ? argmax.object() : py::none());
 }
 
-py::object conv2d_max_pool2d_input_grad(py::handle dy_in, const py::array_t<uint8_t>& argmax, py::handle w_in,
-                                        const Shape& x_shape, Pair pool, Pair stride, Sides padding, Pair dilation,
-                                        int64_t groups) {
+py::object conv2d_max_pool2d_input_grad(py::handle dy_in, py::handle argmax, py::handle w_in, const Shape& x_shape,
+                                        Pair pool, Pair stride, Sides padding, Pair dilation, int64_t groups) {
   constexpr const char* op = "conv2d_max_pool2d_input_grad";
   const Argument dy_arg{"dy", dy_in}, w_arg{"weight", w_in};
-  const Dtype dtype = common_dtype(op, {dy_arg, w_arg});
-  const Array dy = as_operand(op, dy_arg, dtype), w = as_operand(op, w_arg, dtype), places(argmax);
+  const ArrayType type = common_type(op, {dy_arg, w_arg});
+  const Array dy = as_factor(op, dy_arg, type), w = as_factor(op, w_arg, type),
+              places = as_exact<uint8_t>(op, {"argmax", argmax}, type.where);
   const ConvPoolShape s = conv_pool_shape(op, x_shape, w.shape(), {stride, padding, dilation, groups}, pool);
   check_shape(op, "dy", dy, {s.conv.n, s.oh, s.ow, s.conv.f});
   check_shape(op, "argmax", places, dy.shape());
-  const Array dx = make_array(op, dtype, x_shape);
-  with_backend(dtype, [&](const auto& backend) {
+  const Array dx = make_array(op, type, x_shape);
+  with_backend(type, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
     run(op, backend.conv2d_max_pool2d_input_grad, s, dy.data<T>(), places.data<uint8_t>(), w.data<T>(), dx.data<T>());
   });
   return dx.object();
 }
 
-py::object conv2d_max_pool2d_weight_grad(py::handle x_in, py::handle dy_in, const py::array_t<uint8_t>& argmax,
-                                         const Shape& w_shape, Pair pool, Pair stride, Sides padding, Pair dilation,
-                                         int64_t groups) {
+py::object conv2d_max_pool2d_weight_grad(py::handle x_in, py::handle dy_in, py::handle argmax, const Shape& w_shape,
+                                         Pair pool, Pair stride, Sides padding, Pair dilation, int64_t groups) {
   constexpr const char* op = "conv2d_max_pool2d_weight_grad";
   const Argument x_arg{"x", x_in}, dy_arg{"dy", dy_in};
-  const Dtype dtype = common_dtype(op, {x_arg, dy_arg});
-  const Array x = as_operand(op, x_arg, dtype), dy = as_operand(op, dy_arg, dtype), places(argmax);
+  const ArrayType type = common_type(op, {x_arg, dy_arg});
+  const Array x = as_factor(op, x_arg, type), dy = as_factor(op, dy_arg, type),
+              places = as_exact<uint8_t>(op, {"argmax", argmax}, type.where);
   const ConvPoolShape s = conv_pool_shape(op, x.shape(), w_shape, {stride, padding, dilation, groups}, pool);
   check_shape(op, "dy", dy, {s.conv.n, s.oh, s.ow, s.conv.f});
   check_shape(op, "argmax", places, dy.shape());
-  const Array dw = make_array(op, dtype, w_shape);
-  with_backend(dtype, [&](const auto& backend) {
+  const Array dw = make_array(op, type, w_shape);
+  with_backend(type, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
     run(op, backend.conv2d_max_pool2d_weight_grad, s, x.data<T>(), dy.data<T>(), places.data<uint8_t>(), dw.data<T>());
   });

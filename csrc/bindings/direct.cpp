@@ -57,7 +57,8 @@ bool same_shape(PyObject* a, PyObject* b) {
 
 PyObject* run_plain(const Direct& op, PyObject* const* arguments) {
   const auto* first = py::detail::array_proxy(arguments[0]);
-  const Array y = make_array(op.name, Dtype::float32, Shape(first->dimensions, first->dimensions + first->nd));
+  const Array y =
+      make_array(op.name, {Dtype::float32, Where::cpu}, Shape(first->dimensions, first->dimensions + first->nd));
   const float* x[2] = {};
   for (int i = 0; i < op.arguments; ++i) {
     x[i] = reinterpret_cast<const float*>(py::detail::array_proxy(arguments[i])->data);

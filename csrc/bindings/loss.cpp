@@ -53,8 +53,8 @@ py::tuple softmax_cross_entropy(py::handle logits_in, py::handle labels_in, bool
   constexpr const char* op = "softmax_cross_entropy";
   const Argument logits_arg{"logits", logits_in}, labels_arg{"labels", labels_in},
       class_weight_arg{"class_weight", class_weight_in}, sample_weight_arg{"sample_weight", sample_weight_in};
-  const Dtype dtype = probabilities ? common_dtype(op, {logits_arg, labels_arg}) : common_dtype(op, {logits_arg});
-  const Array logits = as_array(op, logits_arg, dtype);
+  const ArrayType type = probabilities ? common_type(op, {logits_arg, labels_arg}) : common_type(op, {logits_arg});
+  const Array logits = as_array(op, logits_arg, type);
   if (logits.rank() == 0 || logits[logits.rank() - 1] == 0) {
     value_error(op, text("logits ", logits.shape(), " have no classes; they want shape (..., classes)"));
   }
@@ -71,21 +71,22 @@ py::tuple softmax_cross_entropy(py::handle logits_in, py::handle labels_in, bool
   s.ignore_index = ignore_index.value_or(0);
   Array labels, target;
   if (probabilities) {
-    target = as_array(op, labels_arg, dtype);
+    target = as_array(op, labels_arg, type);
     check_shape(op, "labels", target, shape);
     if (ignore_index) value_error(op, "ignore_index is for class ids, labels are probabilities");
   } else {
-    labels = as_int64(op, labels_arg);
+    labels = as_int64(op, labels_arg, type.where);
     check_label_shape(op, labels, shape);
-    check_label_range(op, labels, s);
+    // On CUDA the kernel looks at them: reading them here would wait for the device.
+    if (type.where == Where::cpu) check_label_range(op, labels, s);
   }
-  const Array class_weight = as_array(op, class_weight_arg, dtype),
-              sample_weight = as_array(op, sample_weight_arg, dtype);
+  const Array class_weight = as_array(op, class_weight_arg, type),
+              sample_weight = as_array(op, sample_weight_arg, type);
   check_shape(op, "class_weight", class_weight, {s.classes});
   check_shape(op, "sample_weight", sample_weight, rows_of(shape));
-  const Array loss = make_array(op, dtype, loss_shape(s.reduction, rows_of(shape)));
-  const Array dlogits = want_gradient ? make_array(op, dtype, shape) : Array();
-  with_backend(dtype, [&](const auto& backend) {
+  const Array loss = make_array(op, type, loss_shape(s.reduction, rows_of(shape)));
+  const Array dlogits = want_gradient ? make_array(op, type, shape) : Array();
+  with_backend(type, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
     run_elements(op, logits.size(), backend.softmax_cross_entropy, s, logits.data<T>(), labels.data<int64_t>(),
                  target.data<T>(), class_weight.data<T>(), sample_weight.data<T>(), loss.data<T>(), dlogits.data<T>());
@@ -99,17 +100,17 @@ py::tuple pointwise_loss(const char* op, py::handle x_in, py::handle target_in, 
   if (kind < 0 || kind >= kinds) value_error(op, text("loss number ", kind, " is not in 0 .. ", kinds - 1));
   const Argument x_arg{"predictions", x_in}, target_arg{"targets", target_in},
       sample_weight_arg{"sample_weight", sample_weight_in};
-  const Dtype dtype = common_dtype(op, {x_arg, target_arg});
-  const Array x = as_array(op, x_arg, dtype), target = as_array(op, target_arg, dtype),
-              sample_weight = as_array(op, sample_weight_arg, dtype);
+  const ArrayType type = common_type(op, {x_arg, target_arg});
+  const Array x = as_array(op, x_arg, type), target = as_array(op, target_arg, type),
+              sample_weight = as_array(op, sample_weight_arg, type);
   if (x.shape() != target.shape()) {
     value_error(op, text("shapes differ: predictions ", x.shape(), ", targets ", target.shape()));
   }
   check_shape(op, "sample_weight", sample_weight, x.shape());
   const PointwiseLossSpec s{static_cast<PointwiseLoss>(kind), x.size(), reduction_from(op, reduction), delta};
-  const Array loss = make_array(op, dtype, loss_shape(s.reduction, x.shape()));
-  const Array dx = want_gradient ? make_array(op, dtype, x.shape()) : Array();
-  with_backend(dtype, [&](const auto& backend) {
+  const Array loss = make_array(op, type, loss_shape(s.reduction, x.shape()));
+  const Array dx = want_gradient ? make_array(op, type, x.shape()) : Array();
+  with_backend(type, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
     run_elements(op, x.size(), backend.pointwise_loss, s, x.data<T>(), target.data<T>(), sample_weight.data<T>(),
                  loss.data<T>(), dx.data<T>());

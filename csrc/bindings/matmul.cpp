@@ -3,6 +3,7 @@
 
 #include "bindings/activation.h"
 #include "bindings/array.h"
+#include "bindings/cuda_array.h"
 
 namespace hotloop::bindings {
 namespace {
@@ -15,8 +16,8 @@ struct Matrix {
   void* data;
 };
 
-bool readable_in_place(const py::array& array, Dtype dtype) {
-  const auto wanted = dtype == Dtype::float32 ? py::dtype::of<float>() : py::dtype::of<double>();
+bool readable_in_place(const py::array& array, ArrayType type) {
+  const auto wanted = type.dtype == Dtype::float32 ? py::dtype::of<float>() : py::dtype::of<double>();
   if (array.ndim() < 2 || !array.dtype().equal(wanted) || (array.flags() & 0x0100) == 0) return false;
   const py::ssize_t item = array.itemsize(), rank = array.ndim();
   for (py::ssize_t axis = 0; axis < rank; ++axis) {
@@ -25,14 +26,14 @@ bool readable_in_place(const py::array& array, Dtype dtype) {
   return array.strides(rank - 1) == item || array.strides(rank - 2) == item;
 }
 
-Matrix as_matrix(const char* op, const Argument& argument, Dtype dtype, bool left) {
+Matrix as_matrix(const char* op, const Argument& argument, ArrayType type, bool left) {
   Matrix matrix;
-  if (py::isinstance<py::array>(argument.value) &&
-      readable_in_place(py::reinterpret_borrow<py::array>(argument.value), dtype)) {
-    matrix.keep = py::reinterpret_borrow<py::array>(argument.value);
-  } else {
-    matrix.keep = py::reinterpret_borrow<py::array>(as_operand(op, argument, dtype).object());
-  }
+  py::array given;
+  if (py::isinstance<py::array>(argument.value)) given = py::reinterpret_borrow<py::array>(argument.value);
+  if (const CudaArray* there = as_cuda_array(argument.value)) given = there->addresses;
+  const bool in_place = given.ptr() != nullptr && !rounds_factors(type) && where_is(argument.value) == type.where &&
+                        readable_in_place(given, type);
+  matrix.keep = in_place ? given : as_factor(op, argument, type).ndarray();
   const py::array& array = matrix.keep;
   if (array.ndim() == 0) value_error(op, text(argument.name, " is a scalar; matmul wants at least one dimension"));
   if (array.ndim() > kMaxRank) value_error(op, text(argument.name, " has more than ", kMaxRank, " dimensions"));
@@ -82,9 +83,9 @@ Shape shape_of(const py::array& array) { return {array.shape(), array.shape() + 
 py::object product(const char* op, const Argument& a_arg, const Argument& b_arg, py::handle bias_in, int activation,
                    double alpha, py::handle out) {
   const Argument bias_arg{"bias", bias_in};
-  const Dtype dtype = common_dtype(op, {a_arg, b_arg, bias_arg});
-  const Matrix a = as_matrix(op, a_arg, dtype, true), b = as_matrix(op, b_arg, dtype, false);
-  const Array bias = as_array(op, bias_arg, dtype);
+  const ArrayType type = common_type(op, {a_arg, b_arg, bias_arg});
+  const Matrix a = as_matrix(op, a_arg, type, true), b = as_matrix(op, b_arg, type, false);
+  const Array bias = as_array(op, bias_arg, type);
   const std::size_t a_last = a.shape.size() - 1, b_last = b.shape.size() - 1;
   MatmulShape s{};
   s.m = a.shape[a_last - 1];
@@ -107,8 +108,8 @@ py::object product(const char* op, const Argument& a_arg, const Argument& b_arg,
   join_rows(s);
   if (a.keep.ndim() > 1) shape.push_back(a.shape[a_last - 1]);
   if (b.keep.ndim() > 1) shape.push_back(s.n);
-  const Output c(op, dtype, shape, out, {a_arg, b_arg, bias_arg});
-  with_backend(dtype, [&](const auto& backend) {
+  const Output c(op, type, shape, out, {a_arg, b_arg, bias_arg});
+  with_backend(type, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
     run(op, backend.matmul, s, static_cast<const T*>(a.data), static_cast<const T*>(b.data), bias.data<T>(),
         c.template data<T>());
@@ -122,8 +123,8 @@ py::object matmul(py::handle a, py::handle b, py::handle out) {
 
 py::object linear(py::handle x, py::handle w, py::handle b, int activation, double alpha) {
   // A stack of weights would be a batch to matmul; nothing else of it would fit.
-  if (py::isinstance<py::array>(w)) {
-    const Shape weight = shape_of(py::reinterpret_borrow<py::array>(w));
+  if (py::hasattr(w, "shape")) {
+    const auto weight = w.attr("shape").cast<Shape>();
     if (weight.size() != 2) {
       value_error("linear", text("w ", weight, " has ", weight.size(), " dimensions, wants 2: (inputs, outputs)"));
     }

@@ -1,6 +1,7 @@
 // Optimizers: a call updates flat arrays in place. The options of an optimizer are a Spec made once; what changes from
 // step to step lives in a StepState whose address goes to the kernels.
-#include "bindings/array.h"
+#include "bindings/cuda_array.h"
+#include "bindings/step_state.h"
 #include "step_rates.h"
 
 namespace hotloop::bindings {
@@ -8,17 +9,17 @@ namespace {
 
 // The arrays of an update: w and the optimizer's state, all of one size and dtype, and the gradient.
 struct Update {
-  Dtype dtype;
+  ArrayType type;
   Array g, w, state[3];
 
   Update(const char* op, py::handle gradient, py::handle weight, std::initializer_list<Argument> states)
-      : dtype(common_dtype(op, {{"w", weight}})) {
-    g = as_array(op, {"g", gradient}, dtype);
-    w = as_writable(op, {"w", weight}, dtype);
+      : type(common_type(op, {{"w", weight}})) {
+    g = as_array(op, {"g", gradient}, type);
+    w = as_writable(op, {"w", weight}, type);
     check_size(op, "g", g);
     Array* next = state;
     for (const Argument& argument : states) {
-      *next = as_writable(op, argument, dtype);
+      *next = as_writable(op, argument, type);
       if (*next) check_size(op, argument.name, *next);
       ++next;
     }
@@ -35,75 +36,75 @@ void require(const char* op, const char* name, const Array& array) {
   if (!array) value_error(op, text(name, " is missing: the options given need it"));
 }
 
-void sgd(const SgdSpec& spec, const StepState& step, py::handle g, py::handle w, py::handle velocity) {
+void sgd(const SgdSpec& spec, StepCell& step, py::handle g, py::handle w, py::handle velocity) {
   constexpr const char* op = "sgd";
   const Update u(op, g, w, {{"velocity", velocity}});
   if (spec.momentum != 0) require(op, "velocity", u.state[0]);
-  with_backend(u.dtype, [&](const auto& backend) {
+  with_backend(u.type, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
-    run_elements(op, u.w.size(), backend.sgd, spec, &step, u.w.size(), u.g.data<T>(), u.w.data<T>(),
+    run_elements(op, u.w.size(), backend.sgd, spec, step.in(u.type.where), u.w.size(), u.g.data<T>(), u.w.data<T>(),
                  u.state[0].data<T>());
   });
 }
 
-void adam(const AdamSpec& spec, const StepState& step, py::handle g, py::handle w, py::handle m, py::handle v,
+void adam(const AdamSpec& spec, StepCell& step, py::handle g, py::handle w, py::handle m, py::handle v,
           py::handle v_max) {
   constexpr const char* op = "adam";
   const Update u(op, g, w, {{"m", m}, {"v", v}, {"v_max", v_max}});
   require(op, "m", u.state[0]);
   require(op, "v", u.state[1]);
   if (spec.amsgrad) require(op, "v_max", u.state[2]);
-  with_backend(u.dtype, [&](const auto& backend) {
+  with_backend(u.type, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
-    run_elements(op, u.w.size(), backend.adam, spec, &step, u.w.size(), u.g.data<T>(), u.w.data<T>(),
+    run_elements(op, u.w.size(), backend.adam, spec, step.in(u.type.where), u.w.size(), u.g.data<T>(), u.w.data<T>(),
                  u.state[0].data<T>(), u.state[1].data<T>(), u.state[2].data<T>());
   });
 }
 
-void nadam(const NadamSpec& spec, const StepState& step, py::handle g, py::handle w, py::handle m, py::handle v) {
+void nadam(const NadamSpec& spec, StepCell& step, py::handle g, py::handle w, py::handle m, py::handle v) {
   constexpr const char* op = "nadam";
   const Update u(op, g, w, {{"m", m}, {"v", v}});
   require(op, "m", u.state[0]);
   require(op, "v", u.state[1]);
-  with_backend(u.dtype, [&](const auto& backend) {
+  with_backend(u.type, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
-    run_elements(op, u.w.size(), backend.nadam, spec, &step, u.w.size(), u.g.data<T>(), u.w.data<T>(),
+    run_elements(op, u.w.size(), backend.nadam, spec, step.in(u.type.where), u.w.size(), u.g.data<T>(), u.w.data<T>(),
                  u.state[0].data<T>(), u.state[1].data<T>());
   });
 }
 
-void rmsprop(const RmspropSpec& spec, const StepState& step, py::handle g, py::handle w, py::handle v, py::handle mean,
+void rmsprop(const RmspropSpec& spec, StepCell& step, py::handle g, py::handle w, py::handle v, py::handle mean,
              py::handle velocity) {
   constexpr const char* op = "rmsprop";
   const Update u(op, g, w, {{"v", v}, {"mean", mean}, {"velocity", velocity}});
   require(op, "v", u.state[0]);
   if (spec.centered) require(op, "mean", u.state[1]);
   if (spec.momentum != 0) require(op, "velocity", u.state[2]);
-  with_backend(u.dtype, [&](const auto& backend) {
+  with_backend(u.type, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
-    run_elements(op, u.w.size(), backend.rmsprop, spec, &step, u.w.size(), u.g.data<T>(), u.w.data<T>(),
+    run_elements(op, u.w.size(), backend.rmsprop, spec, step.in(u.type.where), u.w.size(), u.g.data<T>(), u.w.data<T>(),
                  u.state[0].data<T>(), u.state[1].data<T>(), u.state[2].data<T>());
   });
 }
 
-void adagrad(const AdagradSpec& spec, const StepState& step, py::handle g, py::handle w, py::handle sum) {
+void adagrad(const AdagradSpec& spec, StepCell& step, py::handle g, py::handle w, py::handle sum) {
   constexpr const char* op = "adagrad";
   const Update u(op, g, w, {{"sum", sum}});
   require(op, "sum", u.state[0]);
-  with_backend(u.dtype, [&](const auto& backend) {
+  with_backend(u.type, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
-    run_elements(op, u.w.size(), backend.adagrad, spec, &step, u.w.size(), u.g.data<T>(), u.w.data<T>(),
+    run_elements(op, u.w.size(), backend.adagrad, spec, step.in(u.type.where), u.w.size(), u.g.data<T>(), u.w.data<T>(),
                  u.state[0].data<T>());
   });
 }
 
-void lion(const LionSpec& spec, const StepState& step, py::handle g, py::handle w, py::handle m) {
+void lion(const LionSpec& spec, StepCell& step, py::handle g, py::handle w, py::handle m) {
   constexpr const char* op = "lion";
   const Update u(op, g, w, {{"m", m}});
   require(op, "m", u.state[0]);
-  with_backend(u.dtype, [&](const auto& backend) {
+  with_backend(u.type, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
-    run_elements(op, u.w.size(), backend.lion, spec, &step, u.w.size(), u.g.data<T>(), u.w.data<T>(),
+    run_elements(op, u.w.size(), backend.lion, spec, step.in(u.type.where), u.w.size(), u.g.data<T>(), u.w.data<T>(),
                  u.state[0].data<T>());
   });
 }
@@ -114,13 +115,19 @@ double square_sum(const py::list& arrays) {
   double total = 0;
   for (const py::handle item : arrays) {
     const Argument argument{"array", item};
-    const Dtype dtype = common_dtype(op, {argument});
-    const Array x = as_array(op, argument, dtype);
-    with_backend(dtype, [&](const auto& backend) {
+    const ArrayType type = common_type(op, {argument});
+    const Array x = as_array(op, argument, type);
+    with_backend(type, [&](const auto& backend) {
       using T = Element<decltype(backend)>;
-      double sum = 0;
-      run_elements(op, x.size(), backend.square_sum, x.size(), x.data<T>(), &sum);
-      total += sum;
+      if (type.where == Where::cpu) {
+        double sum = 0;
+        run_elements(op, x.size(), backend.square_sum, x.size(), x.data<T>(), &sum);
+        total += sum;
+      } else {
+        const Array sum = make_array_of(op, type.where, py::dtype::of<double>(), {});
+        run(op, backend.square_sum, x.size(), x.data<T>(), sum.data<double>());
+        total += *static_cast<const double*>(copy_to_host(op, sum.ndarray()).data());
+      }
     });
   }
   return total;
@@ -130,9 +137,9 @@ void scale(const py::list& arrays, double factor) {
   constexpr const char* op = "scale";
   for (const py::handle item : arrays) {
     const Argument argument{"array", item};
-    const Dtype dtype = common_dtype(op, {argument});
-    const Array x = as_writable(op, argument, dtype);
-    with_backend(dtype, [&](const auto& backend) {
+    const ArrayType type = common_type(op, {argument});
+    const Array x = as_writable(op, argument, type);
+    with_backend(type, [&](const auto& backend) {
       using T = Element<decltype(backend)>;
       run_elements(op, x.size(), backend.scale, x.size(), factor, x.data<T>());
     });
@@ -140,11 +147,12 @@ void scale(const py::list& arrays, double factor) {
 }
 
 void bind_specs(py::module_& m) {
-  py::class_<StepState>(m, "StepState")
+  py::class_<StepCell>(m, "StepState")
       .def(py::init<>())
-      .def_readwrite("lr", &StepState::lr)
-      .def_readwrite("step", &StepState::step)
-      .def_readwrite("mu_product", &StepState::mu_product);
+      .def_readwrite("lr", &StepCell::lr)
+      .def_readwrite("step", &StepCell::step)
+      .def_readwrite("mu_product", &StepCell::mu_product)
+      .def("upload", &StepCell::upload, "Shows a captured step the values; queued, to be called before its replay.");
   py::class_<SgdSpec>(m, "SgdSpec")
       .def(py::init([](double momentum, double dampening, double weight_decay, bool nesterov) {
              return SgdSpec{momentum, dampening, weight_decay, nesterov};

@@ -53,15 +53,15 @@ py::object max_pool2d(py::handle x_in, const Pair& window, const Pair& stride, c
                       const Geometry& geometry, bool with_indices, py::handle out) {
   constexpr const char* op = "max_pool2d";
   const Argument x_arg{"x", x_in};
-  const Dtype dtype = common_dtype(op, {x_arg});
-  const Array x = as_operand(op, x_arg, dtype);
+  const ArrayType type = common_type(op, {x_arg});
+  const Array x = as_operand(op, x_arg, type);
   const Pool2dShape s = pool_shape(op, x.shape(), window, stride, dilation, geometry);
   if (s.h > 0 && s.w > std::numeric_limits<int32_t>::max() / s.h) {
     value_error(op, text("input ", x.shape(), " has planes of more than 2147483647 elements"));
   }
-  const Output y(op, dtype, output_shape(s), out, {x_arg});
-  const Array indices = with_indices ? make_array_of<int32_t>(op, output_shape(s)) : Array();
-  with_backend(dtype, [&](const auto& backend) {
+  const Output y(op, type, output_shape(s), out, {x_arg});
+  const Array indices = with_indices ? make_array_of<int32_t>(op, type.where, output_shape(s)) : Array();
+  with_backend(type, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
     run(op, backend.max_pool2d, s, x.data<T>(), y.template data<T>(), indices.data<int32_t>());
   });
@@ -69,19 +69,18 @@ py::object max_pool2d(py::handle x_in, const Pair& window, const Pair& stride, c
   return y.finish();
 }
 
-py::object max_pool2d_grad(py::handle dy_in, const py::array_t<int32_t, py::array::c_style>& indices,
-                           const Shape& images, const Pair& window, const Pair& stride, const Pair& dilation,
-                           const Geometry& geometry) {
+py::object max_pool2d_grad(py::handle dy_in, py::handle indices, const Shape& images, const Pair& window,
+                           const Pair& stride, const Pair& dilation, const Geometry& geometry) {
   constexpr const char* op = "max_pool2d_grad";
   const Argument dy_arg{"dy", dy_in};
-  const Dtype dtype = common_dtype(op, {dy_arg});
-  const Array dy = as_operand(op, dy_arg, dtype);
+  const ArrayType type = common_type(op, {dy_arg});
+  const Array dy = as_operand(op, dy_arg, type);
   const Pool2dShape s = pool_shape(op, images, window, stride, dilation, geometry);
   check_output(op, "dy", dy.shape(), s);
-  const Array at(indices);
+  const Array at = as_exact<int32_t>(op, {"indices", indices}, type.where);
   check_output(op, "indices", at.shape(), s);
-  const Array dx = make_array(op, dtype, images);
-  with_backend(dtype, [&](const auto& backend) {
+  const Array dx = make_array(op, type, images);
+  with_backend(type, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
     run(op, backend.max_pool2d_grad, s, dy.data<T>(), at.data<int32_t>(), dx.data<T>());
   });
@@ -92,12 +91,12 @@ py::object avg_pool2d(py::handle x_in, const Pair& window, const Pair& stride, c
                       bool count_include_pad, py::handle out) {
   constexpr const char* op = "avg_pool2d";
   const Argument x_arg{"x", x_in};
-  const Dtype dtype = common_dtype(op, {x_arg});
-  const Array x = as_operand(op, x_arg, dtype);
+  const ArrayType type = common_type(op, {x_arg});
+  const Array x = as_operand(op, x_arg, type);
   Pool2dShape s = pool_shape(op, x.shape(), window, stride, {1, 1}, geometry);
   s.count_include_pad = count_include_pad;
-  const Output y(op, dtype, output_shape(s), out, {x_arg});
-  with_backend(dtype, [&](const auto& backend) {
+  const Output y(op, type, output_shape(s), out, {x_arg});
+  with_backend(type, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
     run(op, backend.avg_pool2d, s, x.data<T>(), y.template data<T>());
   });
@@ -108,13 +107,13 @@ py::object avg_pool2d_grad(py::handle dy_in, const Shape& images, const Pair& wi
                            const Geometry& geometry, bool count_include_pad) {
   constexpr const char* op = "avg_pool2d_grad";
   const Argument dy_arg{"dy", dy_in};
-  const Dtype dtype = common_dtype(op, {dy_arg});
-  const Array dy = as_operand(op, dy_arg, dtype);
+  const ArrayType type = common_type(op, {dy_arg});
+  const Array dy = as_operand(op, dy_arg, type);
   Pool2dShape s = pool_shape(op, images, window, stride, {1, 1}, geometry);
   s.count_include_pad = count_include_pad;
   check_output(op, "dy", dy.shape(), s);
-  const Array dx = make_array(op, dtype, images);
-  with_backend(dtype, [&](const auto& backend) {
+  const Array dx = make_array(op, type, images);
+  with_backend(type, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
     run(op, backend.avg_pool2d_grad, s, dy.data<T>(), dx.data<T>());
   });

@@ -40,8 +40,8 @@ py::object reduce(py::handle x_in, py::handle axes, int kind, bool keepdims) {
   const auto which = static_cast<ReduceOp>(kind);
   const char* op = kReduce[kind];
   const Argument x_arg{"x", x_in};
-  const Dtype dtype = common_dtype(op, {x_arg});
-  const Array x = as_operand(op, x_arg, dtype);
+  const ArrayType type = common_type(op, {x_arg});
+  const Array x = as_operand(op, x_arg, type);
   ReduceShape s{};
   s.rank = x.rank();
   s.reduced = marked_axes(op, axes, x);
@@ -59,8 +59,8 @@ py::object reduce(py::handle x_in, py::handle axes, int kind, bool keepdims) {
   if (x.size() == 0 && kept > 0 && (which == ReduceOp::max || which == ReduceOp::min)) {
     value_error(op, text("shape ", x.shape(), " has no element to take the ", op, " of"));
   }
-  const Array y = make_array(op, dtype, shape);
-  with_backend(dtype, [&](const auto& backend) {
+  const Array y = make_array(op, type, shape);
+  with_backend(type, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
     run_elements(op, x.size(), backend.reduce, which, s, x.data<T>(), y.data<T>());
   });
@@ -70,22 +70,53 @@ py::object reduce(py::handle x_in, py::handle axes, int kind, bool keepdims) {
 py::object argmax(py::handle x_in) {
   constexpr const char* op = "argmax";
   const Argument x_arg{"x", x_in};
-  const Dtype dtype = common_dtype(op, {x_arg});
-  const Array x = as_operand(op, x_arg, dtype);
+  const ArrayType type = common_type(op, {x_arg});
+  const Array x = as_operand(op, x_arg, type);
   check_rank(op, "x", x, 2, "(rows, cols)");
   if (x[0] > 0 && x[1] == 0) value_error(op, text("shape ", x.shape(), " has no element to choose from"));
-  const Array y = make_array_of<int64_t>(op, {x[0]});
-  with_backend(dtype, [&](const auto& backend) {
+  const Array y = make_array_of<int64_t>(op, type.where, {x[0]});
+  with_backend(type, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
     run_elements(op, x.size(), backend.argmax, x[0], x[1], x.data<T>(), y.data<int64_t>());
   });
   return y.object();
 }
 
+py::object argmax_grad(py::handle index_in, py::handle dy_in, int64_t cols) {
+  constexpr const char* op = "argmax_grad";
+  const Argument dy_arg{"dy", dy_in};
+  const ArrayType type = common_type(op, {dy_arg});
+  const Array dy = as_operand(op, dy_arg, type), index = as_exact<int64_t>(op, {"index", index_in}, type.where);
+  if (dy.size() != index.size()) value_error(op, text("sizes differ: dy ", dy.shape(), ", index ", index.shape()));
+  const Array dx = make_array(op, type, {dy.size(), cols});
+  with_backend(type, [&](const auto& backend) {
+    using T = Element<decltype(backend)>;
+    run_elements(op, dx.size(), backend.argmax_grad, dy.size(), cols, index.data<int64_t>(), dy.data<T>(),
+                 dx.data<T>());
+  });
+  return dx.object();
+}
+
+// How many of a equal b, an array of shape ().
+py::object count_equal(py::handle a_in, py::handle b_in) {
+  constexpr const char* op = "count_equal";
+  const ArrayType type{Dtype::float32, where_is(a_in)};
+  const Array a = as_exact<int64_t>(op, {"a", a_in}, type.where), b = as_exact<int64_t>(op, {"b", b_in}, type.where);
+  if (a.size() != b.size()) value_error(op, text("sizes differ: a ", a.shape(), ", b ", b.shape()));
+  const Array count = make_array(op, type, {});
+  with_backend(type, [&](const auto& backend) {
+    using T = Element<decltype(backend)>;
+    run_elements(op, a.size(), backend.count_equal, a.size(), a.data<int64_t>(), b.data<int64_t>(), count.data<T>());
+  });
+  return count.object();
+}
+
 const Family family([](py::module_& m) {
   export_names(m, "reduce_ops", {HL_REDUCE_OPS(HL_NAME)});
   m.def("reduce", &reduce, py::arg("x"), py::arg("axes"), py::arg("kind"), py::arg("keepdims") = false);
   m.def("argmax", &argmax, py::arg("x"));
+  m.def("argmax_grad", &argmax_grad, py::arg("index"), py::arg("dy"), py::arg("cols"));
+  m.def("count_equal", &count_equal, py::arg("a"), py::arg("b"));
 });
 
 }  // namespace

@@ -32,7 +32,7 @@ py::dict memory_stats() {
 }
 
 py::object empty(const Shape& shape, bool float64) {
-  return make_array("empty", float64 ? Dtype::float64 : Dtype::float32, shape).object();
+  return make_array("empty", {float64 ? Dtype::float64 : Dtype::float32, Where::cpu}, shape).object();
 }
 
 const Family family([](py::module_& m) {
@@ -42,6 +42,7 @@ const Family family([](py::module_& m) {
   m.def("isa_tiers", &isa_tiers);
   m.def("isa", [] { return std::string(tier_name(current_tier())); });
   m.def("set_isa", &set_tier, py::arg("name"));
+  m.def("set_bfloat16", &set_bfloat16, py::arg("on"));
   m.def("memory_stats", &memory_stats);
   m.def("empty_cache", &pool_empty_cache);
   m.def("empty", &empty, py::arg("shape"), py::arg("float64") = false);

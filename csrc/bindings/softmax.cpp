@@ -20,11 +20,11 @@ AxisShape axis_shape(const char* op, const Array& x, int64_t axis) {
 py::object softmax(py::handle x_in, int64_t axis, bool logarithm, py::handle out) {
   const char* op = op_name(logarithm);
   const Argument x_arg{"x", x_in};
-  const Dtype dtype = common_dtype(op, {x_arg});
-  const Array x = as_operand(op, x_arg, dtype);
+  const ArrayType type = common_type(op, {x_arg});
+  const Array x = as_operand(op, x_arg, type);
   const AxisShape shape = axis_shape(op, x, axis);
-  const Output y(op, dtype, x.shape(), out, {x_arg});
-  with_backend(dtype, [&](const auto& backend) {
+  const Output y(op, type, x.shape(), out, {x_arg});
+  with_backend(type, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
     run(op, backend.softmax, shape, logarithm, x.data<T>(), y.template data<T>());
   });
@@ -34,12 +34,12 @@ py::object softmax(py::handle x_in, int64_t axis, bool logarithm, py::handle out
 py::object softmax_grad(py::handle y_in, py::handle dy_in, int64_t axis, bool logarithm) {
   const char* op = op_name(logarithm);
   const Argument y_arg{"y", y_in}, dy_arg{"dy", dy_in};
-  const Dtype dtype = common_dtype(op, {y_arg, dy_arg});
-  const Array y = as_operand(op, y_arg, dtype), dy = as_operand(op, dy_arg, dtype);
+  const ArrayType type = common_type(op, {y_arg, dy_arg});
+  const Array y = as_operand(op, y_arg, type), dy = as_operand(op, dy_arg, type);
   if (y.shape() != dy.shape()) value_error(op, text("shapes differ: y ", y.shape(), ", dy ", dy.shape()));
   const AxisShape shape = axis_shape(op, y, axis);
-  const Array dx = make_array(op, dtype, dy.shape());
-  with_backend(dtype, [&](const auto& backend) {
+  const Array dx = make_array(op, type, dy.shape());
+  with_backend(type, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
     run(op, backend.softmax_grad, shape, logarithm, y.data<T>(), dy.data<T>(), dx.data<T>());
   });

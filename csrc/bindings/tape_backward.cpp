@@ -58,7 +58,8 @@ bool is_like(PyObject* array, PyObject* other) {
     const auto *left = py::detail::array_proxy(array), *right = py::detail::array_proxy(other);
     return left->descr == right->descr && (left->flags & py::array::c_style) != 0;
   }
-  return Py_TYPE(array) == Py_TYPE(other) && py::handle(array).attr("dtype").is(py::handle(other).attr("dtype"));
+  return Py_TYPE(array) == Py_TYPE(other) && py::handle(array).attr("dtype").is(py::handle(other).attr("dtype")) &&
+         py::handle(array).attr("flags").attr("c_contiguous").cast<bool>();
 }
 
 /// Adds to a leaf's grad; `owned` says that nobody else holds the array.

@@ -14,7 +14,9 @@ constexpr int64_t kGrain = 8 * 1024;  // elements: a few microseconds of work, a
 }  // namespace
 
 template <class T>
-Status dropout(const DropoutSpec& s, const T* x, T* y) {
+Status dropout(const DropoutSpec& spec, const StepState* state, const T* x, T* y) {
+  DropoutSpec s = spec;
+  if (state != nullptr) s.counter += static_cast<uint64_t>(state->step);
   parallel_ranges(s.n, kGrain, [&](int64_t begin, int64_t end) {
     if (s.rate >= 1) {
       std::fill(y + begin, y + end, T{});
@@ -27,7 +29,7 @@ Status dropout(const DropoutSpec& s, const T* x, T* y) {
   return kOk;
 }
 
-template Status dropout<float>(const DropoutSpec&, const float*, float*);
-template Status dropout<double>(const DropoutSpec&, const double*, double*);
+template Status dropout<float>(const DropoutSpec&, const StepState*, const float*, float*);
+template Status dropout<double>(const DropoutSpec&, const StepState*, const double*, double*);
 
 }  // namespace hotloop::cpu

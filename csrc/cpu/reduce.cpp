@@ -135,9 +135,31 @@ Status argmax(int64_t rows, int64_t cols, const T* x, int64_t* y) {
   return kOk;
 }
 
+template <class T>
+Status argmax_grad(int64_t rows, int64_t cols, const int64_t* index, const T* dy, T* dx) {
+  if (cols == 0) return kOk;
+  parallel_ranges(rows, std::max<int64_t>(1, kGrain / cols), [&](int64_t begin, int64_t end) {
+    std::fill(dx + begin * cols, dx + end * cols, T{0});
+    for (int64_t row = begin; row < end; ++row) dx[row * cols + index[row]] = dy[row];
+  });
+  return kOk;
+}
+
+template <class T>
+Status count_equal(int64_t n, const int64_t* a, const int64_t* b, T* count) {
+  int64_t equal = 0;
+  for (int64_t i = 0; i < n; ++i) equal += a[i] == b[i] ? 1 : 0;
+  *count = static_cast<T>(equal);
+  return kOk;
+}
+
 template Status reduce<float>(ReduceOp, const ReduceShape&, const float*, float*);
 template Status reduce<double>(ReduceOp, const ReduceShape&, const double*, double*);
 template Status argmax<float>(int64_t, int64_t, const float*, int64_t*);
 template Status argmax<double>(int64_t, int64_t, const double*, int64_t*);
+template Status argmax_grad<float>(int64_t, int64_t, const int64_t*, const float*, float*);
+template Status argmax_grad<double>(int64_t, int64_t, const int64_t*, const double*, double*);
+template Status count_equal<float>(int64_t, const int64_t*, const int64_t*, float*);
+template Status count_equal<double>(int64_t, const int64_t*, const int64_t*, double*);
 
 }  // namespace hotloop::cpu

@@ -20,11 +20,13 @@ struct Rule {
   float scale;
 };
 
-__global__ void __launch_bounds__(kThreads) keep(int64_t n, Rule rule, const float* x, float* y) {
+__global__ void __launch_bounds__(kThreads)
+    keep(int64_t n, Rule rule, const StepState* state, const float* x, float* y) {
+  const uint64_t call = rule.call + (state != nullptr ? static_cast<uint64_t>(state->step) : 0);
   for (int64_t block = grid_thread();; block += grid_threads()) {
     const int64_t first = block / kDropoutBlocks * kDropoutTile + block % kDropoutBlocks;
     if (first >= n) return;
-    const auto random = dropout_words(static_cast<uint64_t>(block), rule.call, rule.seed);
+    const auto random = dropout_words(static_cast<uint64_t>(block), call, rule.seed);
 #pragma unroll
     for (int word = 0; word < kWords; ++word) {
       const int64_t i = first + word * kDropoutBlocks;
@@ -36,13 +38,13 @@ __global__ void __launch_bounds__(kThreads) keep(int64_t n, Rule rule, const flo
 
 }  // namespace
 
-Status dropout(const DropoutSpec& s, const float* x, float* y) {
+Status dropout(const DropoutSpec& s, const StepState* state, const float* x, float* y) {
   const int64_t bytes = s.n * static_cast<int64_t>(sizeof(float));
   if (s.rate >= 1) return fill(y, 0, bytes);
   if (s.rate <= 0) return x == y ? kOk : copy(y, x, bytes);
   const Rule rule{s.seed, s.counter, static_cast<uint32_t>(s.rate * 0x1p32), static_cast<float>(1 / (1 - s.rate))};
   const int64_t blocks = divide_up(s.n, kDropoutTile) * kDropoutBlocks;
-  return launch("dropout", keep, grid_for(blocks, kThreads), kThreads, 0, s.n, rule, x, y);
+  return launch("dropout", keep, grid_for(blocks, kThreads), kThreads, 0, s.n, rule, state, x, y);
 }
 
 }  // namespace hotloop::cuda

@@ -7,6 +7,7 @@
 #include "cuda/divisor.cuh"
 #include "cuda/math.cuh"
 #include "cuda/ptx.cuh"
+#include "cuda/sums.cuh"
 
 namespace hotloop::cuda {
 namespace {
@@ -101,10 +102,38 @@ Status find(const Rows& r, int64_t* y) {
   return parts > 1 ? find({r.rows, r.cols, parts, r.x, found.get()}, y) : kOk;
 }
 
+/// Jobs are the elements of dx.
+__global__ void __launch_bounds__(kThreads)
+    place(int64_t jobs, Divisor cols, const int64_t* index, const float* dy, float* dx) {
+  for (int64_t job = grid_thread(); job < jobs; job += grid_threads()) {
+    const Division at = cols.split(job);
+    dx[job] = index[at.quotient] == at.remainder ? dy[at.quotient] : 0.0f;
+  }
+}
+
+/// One block: labels of a batch are few.
+__global__ void __launch_bounds__(kThreads) count(int64_t n, const int64_t* a, const int64_t* b, float* result) {
+  auto& memory = shared_memory<SumMemory>().part;
+  double mine = 0;
+  for (int64_t i = threadIdx.x; i < n; i += kThreads) mine += a[i] == b[i] ? 1.0 : 0.0;
+  const double equal = fold_block(mine, Add(), memory);
+  if (threadIdx.x == 0) *result = static_cast<float>(equal);
+}
+
 }  // namespace
 
 Status argmax(int64_t rows, int64_t cols, const float* x, int64_t* y) {
   return find({rows, cols, cols, x, nullptr}, y);
+}
+
+Status argmax_grad(int64_t rows, int64_t cols, const int64_t* index, const float* dy, float* dx) {
+  const int64_t jobs = rows * cols;
+  if (jobs == 0) return kOk;
+  return launch("argmax_grad", place, grid_for(jobs, kThreads), kThreads, 0, jobs, Divisor(cols), index, dy, dx);
+}
+
+Status count_equal(int64_t n, const int64_t* a, const int64_t* b, float* result) {
+  return launch("count_equal", count, dim3(1), kThreads, sizeof(SumMemory), n, a, b, result);
 }
 
 }  // namespace hotloop::cuda

@@ -2,8 +2,9 @@
 
 from numpy import float32, float64, int32, int64, uint8
 
+from hotloop._core import CudaArray
 from hotloop.autograd import Tensor, no_grad
-from hotloop.config import set_num_threads, show_config
+from hotloop.config import set_num_threads, set_precision, show_config
 from hotloop.ops import *  # noqa: F403
 from hotloop.random import *  # noqa: F403
 

@@ -86,7 +86,7 @@ class Tensor(_core.TensorBase):
     def __init__(self, data, requires_grad=False, name=None):
         array = _as_float_array(data._data if isinstance(data, Tensor) else data)
         requires_grad = bool(requires_grad)
-        self._data = np.array(array) if requires_grad else array
+        self._data = array.copy() if requires_grad else array
         self.requires_grad = requires_grad
         self.name = name
 
@@ -111,8 +111,8 @@ class Tensor(_core.TensorBase):
         target[...] = value
 
     def numpy(self):
-        """The array itself, without a copy."""
-        return self._data
+        """The array itself, without a copy; of a CudaArray, a copy on the host."""
+        return self._data if isinstance(self._data, np.ndarray) else self._data.numpy()
 
     def item(self):
         """The only element as a Python number."""
@@ -152,7 +152,7 @@ class Tensor(_core.TensorBase):
     def __array__(self, dtype=None, copy=None):
         if copy is False and dtype not in (None, self._data.dtype):
             raise ValueError(f"[Tensor] {self._data.dtype} cannot become {dtype} without a copy")
-        return np.array(self._data, dtype=dtype, copy=copy)
+        return np.array(self.numpy(), dtype=dtype, copy=copy)
 
     def __float__(self):
         return float(self.item())
@@ -168,7 +168,7 @@ class Tensor(_core.TensorBase):
 
     def __repr__(self):
         extra = ", requires_grad=True" if self.requires_grad else ""
-        body = np.array2string(self._data, separator=", ", prefix="Tensor(", threshold=200)
+        body = np.array2string(self.numpy(), separator=", ", prefix="Tensor(", threshold=200)
         return f"Tensor({body}{'' if self._data.dtype == np.float32 else f', dtype={self._data.dtype}'}{extra})"
 
     def __reduce__(self):
@@ -201,7 +201,7 @@ class Tensor(_core.TensorBase):
         if value is None or value is self._grad:
             self._grad = value
             return
-        target = np.empty(self.shape, self.dtype) if self._grad_slot is None else self._grad_slot
+        target = _core.empty_like(self._data, self.shape) if self._grad_slot is None else self._grad_slot
         self._copy_in("Tensor.grad", target, value)
         self._grad = target
 
@@ -246,12 +246,29 @@ def _as_float_array(value):
     return array if isinstance(value, np.generic | np.ndarray) else array.astype(np.float32)
 
 
+_one_there = None
+
+
+def one_there(array):
+    """1 on an array's device: the same CudaArray each time, which `is_one` knows without reading it."""
+    global _one_there
+    if _one_there is None:
+        _one_there = _core.full_like(array, (), 1)
+    return _one_there
+
+
+def is_one(dy):
+    """Whether a gradient of shape () is known to be 1."""
+    return dy is _one_there if isinstance(dy, _core.CudaArray) else dy.item() == 1
+
+
 def _first_gradient(y, gradient):
     """The array that backward() starts from, where it is neither a number nor given one of y's shape and dtype."""
     if gradient is None:
-        if y.size != 1:
+        array = y._data
+        if array.size != 1:
             raise ValueError(f"[backward] shape {y.shape} is not a single element: pass the gradient to start from")
-        return np.ones(y.shape, y.dtype)
+        return _core.full_like(array, y.shape, 1) if array.ndim else one_there(array)
     gradient = checks.real_array("backward", "gradient", data(gradient)).astype(y.dtype, copy=False)
     if gradient.shape != y.shape:
         raise ValueError(f"[backward] gradient has shape {gradient.shape}, this Tensor {y.shape}")
@@ -260,7 +277,7 @@ def _first_gradient(y, gradient):
 
 def _copied(gradient, array):
     """A gradient as a new array like `array`, from the pool: fresh pages would cost more than the copy."""
-    copy = _core.empty(array.shape, array.dtype == np.float64)
+    copy = _core.empty_like(array, array.shape)
     copy[...] = gradient
     return copy
 

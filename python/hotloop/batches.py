@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from hotloop import checks
+from hotloop import _core, checks
 from hotloop.autograd import data
+from hotloop.devices import as_batch
 from hotloop.layers.base import as_input
 from hotloop.ops import take
 
@@ -16,15 +17,18 @@ class Samples:
         x: array-like (n, ...), real numbers.
         y: array-like (n, ...) or None.
         sample_weight: array-like (n,) or None.
+        class_numbers: whether integers among the targets are to stay such on a device.
 
     Raises:
         TypeError: one is not an array of real numbers.
         ValueError: lengths differ.
     """
 
-    def __init__(self, where, x, y=None, sample_weight=None):
+    def __init__(self, where, x, y=None, sample_weight=None, class_numbers=False):
         self.where = where
+        self.class_numbers = class_numbers
         self.checked = False  # whether the targets fit the model, see `check`
+        self._there = None  # x, y and weight on the device
         self.x = _array(where, "x", x)
         self.y = None if y is None else _array(where, "y", y)
         self.weight = None if sample_weight is None else _array(where, "sample_weight", sample_weight)
@@ -47,6 +51,21 @@ class Samples:
             loss.check(self.where, self.y, shape)
             self.checked = True
 
+    def on_device(self, x, y, weight):
+        """Arrays of a batch, or of all data, on the device: bytes stay inputs, class numbers targets."""
+        y = y if y is None or (self.class_numbers and y.dtype == np.int64) else y.astype(np.float32)
+        return tuple(None if a is None else _core.to_cuda(a) for a in (as_batch(x), y, weight))
+
+    def batch_there(self, rows):
+        """(x, y, weights) of some rows, on the device; the first call brings all data there.
+
+        Args:
+            rows: int64 CudaArray of row numbers.
+        """
+        if self._there is None:
+            self._there = self.on_device(self.x, self.y, self.weight)
+        return tuple(None if array is None else _core.gather_rows(array, rows) for array in self._there)
+
     def split(self, fraction):
         """(head, tail): the tail holds the last `fraction` of the rows.
 
@@ -62,7 +81,7 @@ class Samples:
 
     def _rows(self, rows):
         part = object.__new__(Samples)
-        part.where, part.checked = self.where, False
+        part.where, part.class_numbers, part.checked, part._there = self.where, self.class_numbers, False, None
         part.x, part.y, part.weight = (None if a is None else a[rows] for a in (self.x, self.y, self.weight))
         return part
 

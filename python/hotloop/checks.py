@@ -9,6 +9,8 @@ from numbers import Real
 
 import numpy as np
 
+from hotloop._core import CudaArray
+
 
 def integer(where, what, value, least=None):
     """value as an int.
@@ -90,12 +92,12 @@ def _is_size(item):
 
 
 def array(where, what, value):
-    """value as an ndarray of any dtype.
+    """value as an ndarray of any dtype; a CudaArray as it is.
 
     Raises:
         TypeError: it is None, or nested lists of different lengths.
     """
-    if isinstance(value, np.ndarray):
+    if isinstance(value, np.ndarray | CudaArray):
         return value
     try:
         made = None if value is None else np.asarray(value)

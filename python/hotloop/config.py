@@ -2,7 +2,11 @@
 
 import os
 
-from hotloop import _core, checks
+from hotloop import _core, checks, cuda
+from hotloop.names import choose
+
+_PRECISIONS = {name: number for number, name in enumerate(("float32", "tf32", "bfloat16"))}
+_precision = "float32"
 
 
 def set_num_threads(n):
@@ -16,6 +20,43 @@ def set_num_threads(n):
         ValueError: n is out of range.
     """
     _core.set_num_threads(checks.integer("set_num_threads", "n", n))
+
+
+class set_precision:
+    """Sets what matrix products and convolutions are computed in; storage and sums stay float32.
+
+    "bfloat16" rounds their operands to 8 significant bits: on CUDA tensor cores multiply them; a CPU without such units
+    multiplies in float32, so that the numbers are the same to rounding and nothing is won. float64 stays as it is.
+
+    Args:
+        name: "float32", the default, "bfloat16", or on CUDA "tf32", which rounds to 11 bits.
+
+    Returns:
+        A context manager, whose end brings back what was set before; it need not be entered.
+
+    Raises:
+        ValueError: the name is unknown, or "tf32" without CUDA.
+        RuntimeError: the CUDA device is too old for it.
+    """
+
+    def __init__(self, name):
+        self._before = _precision
+        _use_precision(choose("set_precision", "precision", name, {name: name for name in _PRECISIONS}))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        _use_precision(self._before)
+
+
+def _use_precision(name):
+    global _precision
+    if name == "tf32" and not cuda.is_available():
+        raise ValueError('[set_precision] "tf32" is for device="cuda", which is not there')
+    cuda.use_precision(_PRECISIONS[name])
+    _core.set_bfloat16(name == "bfloat16")
+    _precision = name
 
 
 def _cpu_name():
@@ -60,7 +101,8 @@ def describe():
             f"{_size(memory['bytes_in_use'])} in use, {_size(memory['bytes_cached'])} cached, "
             f"{memory['system_allocations']} blocks taken from the system"
         ),
-        "CUDA": "not built",
+        "products in": _precision,
+        "CUDA": cuda.state(),
     }
 
 

@@ -41,6 +41,10 @@ class Metric:
         """Takes in one batch."""
         raise NotImplementedError(f"[{self.name}] {type(self).__name__} does not define update_state")
 
+    def total_there(self, y_true, y_pred):
+        """The sum over a batch of CudaArrays, itself one, and its weight for `add`; None where it takes the host."""
+        return None
+
     def result(self):
         """The value over all batches since the last reset, a float."""
         raise NotImplementedError(f"[{self.name}] {type(self).__name__} does not define result")
@@ -122,6 +126,19 @@ def _matched(where, y_true, y_pred):
     return y_true.reshape(y_pred.shape)
 
 
+def _sum(x):
+    """The sum of an array, of its device."""
+    return _core.reduce(x, None, _core.reduce_ops["sum"])
+
+
+def _errors_there(where, y_true, y_pred, unary):
+    """Sum and number of the errors of CudaArrays, squared or made positive."""
+    if y_true.dtype != np.float32:
+        return None
+    errors = _core.binary(y_pred, _matched(where, y_true, y_pred), _core.binary_ops["subtract"])
+    return _sum(_core.unary(errors, _core.unary_ops[unary])), y_pred.size
+
+
 def _largest(where, y):
     """Where the largest lies along the last axis of (..., classes)."""
     if not y.shape[-1]:
@@ -146,6 +163,10 @@ class SparseCategoricalAccuracy(MeanMetric):
     def values(self, y_true, y_pred):
         return _largest(self.name, y_pred) == _ids(self.name, y_true, y_pred)
 
+    def total_there(self, y_true, y_pred):
+        ids = _ids(self.name, y_true, y_pred)
+        return None if ids.dtype != np.int64 else (_core.count_equal(_largest(self.name, y_pred), ids), ids.size)
+
 
 class CategoricalAccuracy(MeanMetric):
     """How often the largest of y_pred (..., classes) is the largest of y_true (..., classes)."""
@@ -157,6 +178,12 @@ class CategoricalAccuracy(MeanMetric):
         if y_true.shape != y_pred.shape:
             raise _misfit(self.name, y_true, y_pred)
         return _largest(self.name, y_true) == _largest(self.name, y_pred)
+
+    def total_there(self, y_true, y_pred):
+        if y_true.shape != y_pred.shape:
+            raise _misfit(self.name, y_true, y_pred)
+        first = _largest(self.name, y_true)
+        return _core.count_equal(_largest(self.name, y_pred), first), first.size
 
 
 class BinaryAccuracy(MeanMetric):
@@ -172,6 +199,15 @@ class BinaryAccuracy(MeanMetric):
         values = (y_pred > self.threshold) == (_matched(self.name, y_true, y_pred) > 0.5)
         return values.mean(axis=-1) if values.ndim > 1 else values
 
+    def total_there(self, y_true, y_pred):
+        if y_true.dtype != np.float32:
+            return None
+        greater, equal = _core.compare_ops["greater"], _core.compare_ops["equal"]
+        truth = _core.compare(_matched(self.name, y_true, y_pred), 0.5, greater)
+        right = _sum(_core.compare(_core.compare(y_pred, self.threshold, greater), truth, equal))
+        last = y_pred.shape[-1] if y_pred.ndim > 1 else 1
+        return _core.binary(right, last, _core.binary_ops["divide"]), y_pred.size // last
+
 
 class Accuracy(MeanMetric):
     """Binary, sparse or categorical accuracy, by the shapes of targets and predictions, as Keras' "accuracy"."""
@@ -180,11 +216,16 @@ class Accuracy(MeanMetric):
         super().__init__(name=name)
 
     def values(self, y_true, y_pred):
-        if y_pred.shape[-1:] == (1,) or y_pred.ndim < 2:
-            return _BINARY.values(y_true, y_pred)
-        if y_true.ndim < y_pred.ndim or y_true.shape[-1] == 1:
-            return _SPARSE.values(y_true, y_pred)
-        return _CATEGORICAL.values(y_true, y_pred)
+        return _accuracy_for(y_true, y_pred).values(y_true, y_pred)
+
+    def total_there(self, y_true, y_pred):
+        return _accuracy_for(y_true, y_pred).total_there(y_true, y_pred)
+
+
+def _accuracy_for(y_true, y_pred):
+    if y_pred.shape[-1:] == (1,) or y_pred.ndim < 2:
+        return _BINARY
+    return _SPARSE if y_true.ndim < y_pred.ndim or y_true.shape[-1] == 1 else _CATEGORICAL
 
 
 _BINARY, _SPARSE, _CATEGORICAL = BinaryAccuracy(), SparseCategoricalAccuracy(), CategoricalAccuracy()
@@ -225,6 +266,9 @@ class MeanSquaredError(MeanMetric):
     def values(self, y_true, y_pred):
         return np.square(y_pred - _matched(self.name, y_true, y_pred))
 
+    def total_there(self, y_true, y_pred):
+        return _errors_there(self.name, y_true, y_pred, "square")
+
 
 class RootMeanSquaredError(MeanSquaredError):
     """sqrt(mean((y_true - y_pred)^2)) over the whole epoch."""
@@ -244,6 +288,9 @@ class MeanAbsoluteError(MeanMetric):
 
     def values(self, y_true, y_pred):
         return np.abs(y_pred - _matched(self.name, y_true, y_pred))
+
+    def total_there(self, y_true, y_pred):
+        return _errors_there(self.name, y_true, y_pred, "abs")
 
 
 BY_NAME = {

@@ -1,13 +1,13 @@
 """Model, to be subclassed, and Sequential, a chain of layers."""
 
-import numpy as np
-
 from hotloop import checks
 from hotloop import layers as layer_module
-from hotloop.autograd import no_grad
-from hotloop.devices import choose_device
-from hotloop.layers.base import Layer, derived
+from hotloop._core import CudaArray
+from hotloop.autograd import Tensor, no_grad
+from hotloop.devices import as_batch, choose_device, move_tensor, moved
+from hotloop.layers.base import Layer, as_input, derived
 from hotloop.layers.config import classes_by_name, from_json, to_json
+from hotloop.layers.context import context
 from hotloop.layers.tree import direct_layers
 from hotloop.plan import make_plan
 from hotloop.serialization import Saving
@@ -42,7 +42,7 @@ class Model(Training, Saving, Layer):
             input_shape = checks.sizes(self.name, "input_shape", input_shape)
             self._note_built(input_shape)
             with no_grad():
-                self(np.zeros([1 if size is None else size for size in input_shape], self.dtype), training=False)
+                self(self.probe(input_shape), training=False)
 
     def build_for(self, shape):
         """Notes the shape; the call that follows builds the layers."""
@@ -81,8 +81,29 @@ class Model(Training, Saving, Layer):
             ValueError: unknown device.
             RuntimeError: this build does not have the device.
         """
-        self.device = choose_device(f"{self.name}.to", device)
+        self._move(f"{self.name}.to", choose_device(f"{self.name}.to", device))
         return self
+
+    def _move(self, where, device):
+        for weight in self.weights:
+            move_tensor(where, weight, device)
+        self.device = device
+
+    def __call__(self, x, *args, training=None, **kwargs):
+        outer = context.device
+        context.device = self.device if outer is None else outer
+        try:
+            return super().__call__(x, *args, training=training, **kwargs)
+        finally:
+            context.device = outer
+
+    def prepare(self, x):
+        """x as call() gets it: on the model's device, see Layer."""
+        if not isinstance(x, Tensor):
+            x = as_input(self.name, x)
+            if context.device == "cuda" and not isinstance(x, CudaArray):
+                x = moved(self.name, as_batch(x), "cuda")
+        return super().prepare(x)
 
     def __repr__(self):
         children = [(path, item) for path, item in self.named_children() if isinstance(item, Layer)]

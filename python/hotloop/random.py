@@ -2,6 +2,7 @@
 
 import math
 import threading
+from contextlib import contextmanager
 
 import numpy as np
 
@@ -14,14 +15,52 @@ _lock = threading.Lock()
 _LARGEST = np.iinfo(np.intp).max // 4  # float32 elements that can be addressed
 
 
+class DropoutStream:
+    """Dropout's calls that share a seed: each takes the next number.
+
+    A step that is captured draws anew in each replay: its kernels add to the numbers that it was captured with what the
+    stream's `cell`, a StepState on the device, says.
+
+    Attributes:
+        seed: 64 bits.
+        calls: how many there were.
+        cell: None but while a step is captured.
+    """
+
+    def __init__(self, seed):
+        self.seed, self.calls, self.cell = seed, 0, None
+
+    def next(self):
+        """(seed, number, cell or None) of the next call."""
+        with _lock:
+            call = self.calls
+            self.calls += 1
+            if _watchers:
+                _watchers[-1].append(self)
+        return self.seed, call, self.cell
+
+
+_watchers = []
+
+
+@contextmanager
+def watch_dropout():
+    """Collects the streams that are drawn from meanwhile, each as often as it is."""
+    drawn = []
+    _watchers.append(drawn)
+    try:
+        yield drawn
+    finally:
+        _watchers.remove(drawn)
+
+
 class _Streams:
-    """The NumPy generator, and the seed and number of the next call that dropout's generator takes."""
+    """The NumPy generator, and dropout's stream."""
 
     def __init__(self, seed):
         sequence = np.random.SeedSequence(seed)
         self.generator = np.random.default_rng(sequence)
-        self.dropout_seed = int(sequence.spawn(1)[0].generate_state(1, np.uint64)[0])
-        self.dropout_call = 0
+        self.dropout = DropoutStream(int(sequence.spawn(1)[0].generate_state(1, np.uint64)[0]))
 
 
 _streams = None
@@ -56,13 +95,10 @@ def generator():
         return _current().generator
 
 
-def next_dropout_call():
-    """(seed, number) of the next call of dropout: 64 bits each."""
+def dropout_stream():
+    """The DropoutStream that set_seed starts."""
     with _lock:
-        streams = _current()
-        call = streams.dropout_call
-        streams.dropout_call += 1
-        return streams.dropout_seed, call
+        return _current().dropout
 
 
 def _shape(where, shape):

@@ -71,7 +71,7 @@ class Saving:
 
     def state_dict(self):
         """Copies of the weights by path, e.g. {"0.kernel": ...}."""
-        return {path: weight.data.copy() for path, weight in named_weights(self)}
+        return {path: np.array(weight.data) for path, weight in named_weights(self)}
 
     def load_state_dict(self, state):
         """Copies weights in by path; nothing changes where one does not fit.
@@ -88,7 +88,7 @@ class Saving:
         )
 
     def _weight_arrays(self):
-        return {WEIGHTS + path: weight.data for path, weight in named_weights(self)}
+        return {WEIGHTS + path: weight.numpy() for path, weight in named_weights(self)}
 
 
 def under(prefix, arrays):

@@ -7,6 +7,7 @@ from hotloop.autograd import data, no_grad
 from hotloop.batches import Samples
 from hotloop.callbacks import History
 from hotloop.callbacks.base import CallbackList
+from hotloop.captured import DeviceSteps
 from hotloop.compiled import Compiled
 from hotloop.devices import choose_device
 from hotloop.progress import Progress
@@ -36,8 +37,9 @@ class Training:
         """
         device = choose_device("compile", device)
         optimizer = optim.get(optimizer)
+        self._move("compile", device)
         self._compiled = Compiled(loss, metrics if metrics is not None else [])
-        self.optimizer, self.device = optimizer, device
+        self.optimizer = optimizer
 
     @property
     def metrics_names(self):
@@ -112,6 +114,7 @@ class Training:
         callbacks = CallbackList([*_listed(callbacks), self.history], self, params)
         self.stop_training = False
         callbacks.call("on_train_begin", {})
+        steps_there = DeviceSteps(self, self._train_on, samples) if self.device == "cuda" else None
         logs = {}
         for epoch in range(initial_epoch, epochs):
             if verbose and epochs > 1:
@@ -119,7 +122,7 @@ class Training:
             callbacks.call("on_epoch_begin", epoch, {})
             progress = Progress(steps, verbose, compiled.logs)
             try:
-                self._train_epoch(samples, validation, batch_size, shuffle, callbacks, progress)
+                self._train_epoch(samples, validation, batch_size, shuffle, callbacks, progress, steps_there)
                 logs = compiled.logs()
                 if validation is not None and (epoch + 1) % validation_freq == 0:
                     logs |= self._evaluate_epoch(validation, validation_size, callbacks, None, "val_")
@@ -220,32 +223,50 @@ class Training:
         self._test_step(samples, slice(None))
         return compiled.logs() if return_dict else _as_numbers(compiled.results())
 
-    def _train_epoch(self, samples, validation, batch_size, shuffle, callbacks, progress):
+    def _train_epoch(self, samples, validation, batch_size, shuffle, callbacks, progress, steps_there):
         compiled, others = self._compiled, () if validation is None else (validation,)
         compiled.reset()
         order = generator().permutation(len(samples)) if shuffle else None
+        if steps_there is not None:
+            steps_there.begin_epoch(order)
         for step, start in enumerate(range(0, len(samples), batch_size)):
             stop = start + batch_size
             callbacks.batch("on_train_batch_begin", step, dict)
-            self._train_step(samples, slice(start, stop) if order is None else order[start:stop], *others)
+            if steps_there is None or not samples.checked:
+                self._train_step(samples, slice(start, stop) if order is None else order[start:stop], *others)
+            else:
+                steps_there.run(start, stop)
             callbacks.batch("on_train_batch_end", step, compiled.logs)
             progress.advance()
             if self.stop_training:
                 break
 
     def _train_step(self, samples, rows, *others):
-        compiled = self._compiled
-        x, y, weight = samples.batch(rows)
-        predictions = self(x, training=True)
-        if not samples.checked:
+        x, y, weight = self._batch(samples, rows)
+
+        def check(predictions):
             for part in (samples, *others):
-                part.check(compiled.loss, predictions.shape)
+                part.check(self._compiled.loss, predictions.shape)
             self._bind()
-        loss = compiled.loss(y, predictions, weight)
+
+        loss, predictions = self._train_on(x, y, weight, None if samples.checked else check)
+        self._compiled.update(loss, y, predictions)
+
+    def _train_on(self, x, y, weight, check=None):
+        """One step on arrays of the model's device; `check` sees the first predictions. Gives (loss, predictions)."""
+        predictions = self(x, training=True)
+        if check is not None:
+            check(predictions)
+        loss = self._compiled.loss(y, predictions, weight)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()
-        compiled.update(loss, y, predictions)
+        return loss, predictions
+
+    def _batch(self, samples, rows):
+        """(x, y, weights) of some rows on the model's device."""
+        batch = samples.batch(rows)
+        return batch if self.device == "cpu" else samples.on_device(*batch)
 
     def _bind(self):
         """Gives the optimizer the weights to train, where they are not those that it has."""
@@ -270,7 +291,7 @@ class Training:
 
     def _test_step(self, samples, rows):
         compiled = self._compiled
-        x, y, weight = samples.batch(rows)
+        x, y, weight = self._batch(samples, rows)
         with no_grad():
             predictions = self(x, training=False)
             samples.check(compiled.loss, predictions.shape)
@@ -284,7 +305,7 @@ def _batch_size(where, value, default=_BATCH_SIZE, what="batch_size"):
 def _samples(where, compiled, x, y, sample_weight=None):
     if y is None:
         raise TypeError(f"[{where}] y must be an array, got None")
-    samples = Samples(where, x, y, sample_weight)
+    samples = Samples(where, x, y, sample_weight, compiled.loss.class_numbers)
     if not len(samples):
         raise ValueError(f"[{where}] there are no data: x has shape {samples.x.shape}")
     samples.y = compiled.loss.targets(where, samples.y)

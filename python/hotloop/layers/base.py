@@ -10,6 +10,7 @@ import numpy as np
 
 from hotloop import checks, initializers
 from hotloop.autograd import Tensor, no_grad
+from hotloop.devices import device_of, moved
 from hotloop.layers.auto_name import auto_name
 from hotloop.layers.config import from_json, to_json
 from hotloop.layers.context import context
@@ -146,10 +147,14 @@ class Layer:
 
     def compute_output_shape(self, input_shape):
         """Shape of the result for an input shape whose batch size is None; by default found by a call on zeros."""
-        probe = np.zeros([1 if size is None else size for size in input_shape], self.dtype)
         with no_grad():
-            y = self(probe, training=False)
+            y = self(self.probe(input_shape), training=False)
         return (None, *y.shape[1:])
+
+    def probe(self, input_shape):
+        """Zeros of an input's shape, beside the weights."""
+        zeros = np.zeros([1 if size is None else size for size in input_shape], self.dtype)
+        return moved(self.name, zeros, next((device_of(w.data) for w in self.weights), context.device or "cpu"))
 
     # -- weights ------------------------------------------------------------------------------------------------------
 
@@ -175,6 +180,7 @@ class Layer:
         name = name or "weight"
         if not trainable:
             self._fixed |= {name}
+        values = moved(self.name, values, context.device or "cpu")
         return Tensor(values, requires_grad=trainable and self._trainable, name=name)
 
     def named_children(self):
@@ -211,7 +217,7 @@ class Layer:
 
     def get_weights(self):
         """Copies of the weights, in order of `weights`."""
-        return [weight.data.copy() for _, weight in named_weights(self)]
+        return [np.array(weight.data) for _, weight in named_weights(self)]
 
     def set_weights(self, values):
         """Copies arrays into the weights; nothing changes where one does not fit.
@@ -279,7 +285,7 @@ class Pointwise(Layer):
 
 
 def as_input(where, x, what="input"):
-    """x as an ndarray of real numbers.
+    """x as an ndarray of real numbers, or a CudaArray as it is.
 
     Raises:
         TypeError: it is none.

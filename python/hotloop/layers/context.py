@@ -6,6 +6,7 @@ import weakref
 
 class _Context(threading.local):
     training = None  # what the enclosing call resolved `training` to; None outside of one
+    device = None  # where the enclosing model runs; None outside of one
     squashed = None  # the last softmax or sigmoid a layer applied, see `remember_logits`
 
 

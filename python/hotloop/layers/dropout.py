@@ -1,9 +1,9 @@
 """Dropout layer."""
 
-import numpy as np
-
-from hotloop import checks, ops
+from hotloop import checks
 from hotloop.layers.base import Pointwise
+from hotloop.ops.dropout import dropped
+from hotloop.random import DropoutStream, dropout_stream
 
 __all__ = ["Dropout"]
 
@@ -25,9 +25,9 @@ class Dropout(Pointwise):
         super().__init__(**kwargs)
         self.rate = checks.number(self.name, "rate", rate, "[0, 1)")
         self.seed = None if seed is None else checks.integer(self.name, "seed", seed, 0)
-        self._stream = None if seed is None else np.random.default_rng(seed)
+        self._stream = None if seed is None else DropoutStream(self.seed)
 
     def call(self, x, training=False):
         if not training or self.rate == 0.0:
             return x
-        return ops.dropout(x, self.rate, seed=None if self._stream is None else int(self._stream.integers(2**63)))
+        return dropped(x, self.rate, (self._stream or dropout_stream()).next())

@@ -29,6 +29,7 @@ class Loss:
     """
 
     config_names = ()
+    class_numbers = False  # whether targets may be integers that name classes
 
     def __init__(self, name=None, reduction="sum_over_batch_size"):
         self.name = name or type(self).__name__
@@ -78,7 +79,7 @@ def as_floats(array):
 def reduce_values(values, sample_weight=None, reduction="mean"):
     """Mean, sum or the values themselves, each sample's scaled by its weight."""
     if sample_weight is not None:
-        weight = np.asarray(data(sample_weight), values.dtype)
+        weight = checks.real_array("loss", "sample_weight", data(sample_weight)).astype(values.dtype, copy=False)
         values = values * weight.reshape(weight.shape + (1,) * (values.ndim - weight.ndim))
     if reduction == "none" or values.ndim == 0:
         return values
@@ -87,6 +88,8 @@ def reduce_values(values, sample_weight=None, reduction="mean"):
 
 class FunctionLoss(Loss):
     """A loss from any function (y_true, y_pred) -> one value per sample, or a scalar."""
+
+    class_numbers = True
 
     def __init__(self, function, reduction="sum_over_batch_size", name=None):
         super().__init__(name or getattr(function, "__name__", type(function).__name__), reduction)

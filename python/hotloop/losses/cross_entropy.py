@@ -6,8 +6,6 @@ where probabilities round to 0, and one kernel.
 
 import warnings
 
-import numpy as np
-
 from hotloop import checks, ops
 from hotloop.autograd import data
 from hotloop.labels import check_range, class_ids
@@ -63,7 +61,8 @@ class BinaryCrossentropy(_CrossEntropy, PointwiseLoss):
 
     def elements(self, y_true, y_pred, **options):
         if self.label_smoothing:
-            y_true = np.asarray(data(y_true), y_pred.dtype) * (1 - self.label_smoothing) + self.label_smoothing / 2
+            y_true = data(y_true).astype(y_pred.dtype, copy=False)
+            y_true = ops.add(ops.multiply(y_true, 1 - self.label_smoothing), self.label_smoothing / 2)
         return ops.binary_cross_entropy_with_logits(self.logits(y_pred), y_true, **options)
 
     @staticmethod
@@ -106,7 +105,7 @@ class CategoricalCrossentropy(_SoftmaxCrossentropy):
         self.label_smoothing = _share(name, label_smoothing)
 
     def _cross_entropy(self, y_true, y_pred, sample_weight, reduction):
-        target = np.asarray(data(y_true), y_pred.dtype)
+        target = data(y_true).astype(y_pred.dtype, copy=False)
         if target.shape != y_pred.shape:
             raise ValueError(
                 f"[{self.name}] y_true {target.shape} wants the predictions' shape {y_pred.shape}; for class numbers "
@@ -139,6 +138,7 @@ class SparseCategoricalCrossentropy(_SoftmaxCrossentropy):
     """
 
     config_names = ("from_logits", "ignore_class", "label_smoothing")
+    class_numbers = True
 
     def __init__(
         self,

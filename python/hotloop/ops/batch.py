@@ -23,6 +23,8 @@ def take(x, indices):
         TypeError: indices are not integers.
     """
     array, ids = data(x), checks.array("take", "indices", data(indices))
+    if isinstance(ids, _core.CudaArray):
+        ids = ids.numpy()  # to be checked
 
     def backward(dy, need):
         return (_core.gather_rows_grad(dy, ids, array.shape[0]),)

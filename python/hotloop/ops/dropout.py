@@ -2,7 +2,7 @@
 
 from hotloop import _core, checks
 from hotloop.autograd import data, record
-from hotloop.random import next_dropout_call
+from hotloop.random import dropout_stream
 
 __all__ = ["dropout"]
 
@@ -33,10 +33,15 @@ def dropout(x, rate, *, seed=None, out=None):
         Philox4x32-10's: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011.
     """
     rate = checks.number("dropout", "rate", rate, "[0, 1]")
-    seed, call = next_dropout_call() if seed is None else (_checked_seed(seed), 0)
-    y = _core.dropout(checks.array("dropout", "x", data(x)), rate, seed, call, data(out))
+    draw = dropout_stream().next() if seed is None else (_checked_seed(seed), 0, None)
+    return dropped(x, rate, draw, out)
+
+
+def dropped(x, rate, draw, out=None):
+    """dropout with its draw: (seed, number of the call, StepState to add to it or None)."""
+    y = _core.dropout(checks.array("dropout", "x", data(x)), rate, *draw, out=data(out))
 
     def backward(dy, need):
-        return (_core.dropout(dy, rate, seed, call),)
+        return (_core.dropout(dy, rate, *draw),)
 
     return record("dropout", y, (x,), backward)

@@ -33,10 +33,11 @@ __all__ = [
     "where",
 ]
 
-_binary, _unary = _core.binary, _core.unary
+_binary, _unary, _compare, _select = _core.binary, _core.unary, _core.compare, _core.select
 _ADD, _SUBTRACT, _MULTIPLY, _DIVIDE, _POWER, _MAXIMUM, _MINIMUM = (
     _core.binary_ops[name] for name in ("add", "subtract", "multiply", "divide", "power", "maximum", "minimum")
 )
+_EQUAL, _NOT_EQUAL, _NOT_LESS = (_core.compare_ops[name] for name in ("equal", "not_equal", "greater_equal"))
 _NEGATIVE, _LOG, _SIGN, _SIN, _COS = (_core.unary_ops[name] for name in ("negative", "log", "sign", "sin", "cos"))
 
 
@@ -129,6 +130,11 @@ def divide(a, b, *, out=None):
     return record("divide", y, (a, b), backward)
 
 
+def _beside(array, x):
+    """x as an array on the device of another, where it is a number."""
+    return _core.full_like(array, (), x) if isinstance(x, int | float) else x
+
+
 def _base_gradient(dy, a, b):
     """dy * b * a^(b - 1), and 0 for an exponent of 0 whatever the base."""
     if isinstance(b, int | float):
@@ -137,13 +143,14 @@ def _base_gradient(dy, a, b):
         power = a if b == 2 else _binary(a, b - 1, _POWER)
         return _binary(_binary(dy, power, _MULTIPLY), b, _MULTIPLY)
     slope = _binary(_binary(a, _binary(b, 1, _SUBTRACT), _POWER), b, _MULTIPLY)
-    return np.where(b == 0, slope.dtype.type(0), _binary(dy, slope, _MULTIPLY))
+    return _select(_compare(b, 0, _EQUAL), 0.0, _binary(dy, slope, _MULTIPLY))
 
 
 def _exponent_gradient(dy, a, b, y):
     """dy * a^b * log(a), and 0 for a base of 0 that is raised to 0 or more."""
     slope = _binary(_binary(dy, y, _MULTIPLY), _unary(a, _LOG), _MULTIPLY)
-    return np.where((np.asarray(a) == 0) & (b >= 0), slope.dtype.type(0), slope)
+    at_zero = _select(_compare(b, 0, _NOT_LESS), 0.0, slope)
+    return _select(_compare(_beside(slope, a), 0, _EQUAL), at_zero, slope)
 
 
 @direct("binary", _POWER)
@@ -174,10 +181,10 @@ def _larger(op, a, b, out):
     y = _binary(a_, b_, op, data(out))
 
     def backward(dy, need):
-        first = (y == a_) | (a_ != a_)
-        zero = dy.dtype.type(0)
-        da = summed_to(np.where(first, dy, zero), a_.shape) if need[0] else None
-        return da, summed_to(np.where(first, zero, dy), b_.shape) if need[1] else None
+        left = _beside(y, a_)
+        given, is_nan = _compare(y, left, _EQUAL), _compare(left, left, _NOT_EQUAL)
+        da = summed_to(_select(given, dy, _select(is_nan, dy, 0.0)), a_.shape) if need[0] else None
+        return da, summed_to(_select(given, 0.0, _select(is_nan, 0.0, dy)), b_.shape) if need[1] else None
 
     return record("maximum" if op == _MAXIMUM else "minimum", y, (a, b), backward)
 
@@ -291,7 +298,7 @@ def sign(x, *, out=None):
         x: array of any shape.
         out: where to write the result.
     """
-    return _of_one("sign", x, out, lambda dy, x, y: np.zeros_like(x, dtype=dy.dtype))
+    return _of_one("sign", x, out, lambda dy, x, y: _core.full_like(dy, dy.shape, 0))
 
 
 @direct("unary", _core.unary_ops["reciprocal"])
@@ -348,17 +355,18 @@ def where(condition, a, b):
     condition = checks.array("where", "condition", data(condition))
     if condition.dtype != np.bool_:
         raise TypeError(f"[where] condition has dtype {condition.dtype}, wants bool")
-    a_, b_ = _core.as_floats("where", (data(a), data(b)))
+    a_, b_ = data(a), data(b)
+    a_shape, b_shape = np.shape(a_), np.shape(b_)
     try:
-        y = np.where(condition, a_, b_)
+        np.broadcast_shapes(condition.shape, a_shape, b_shape)
     except ValueError:
         raise ValueError(
-            f"[where] shapes do not broadcast: condition is {condition.shape}, a is {a_.shape}, b is {b_.shape}"
+            f"[where] shapes do not broadcast: condition is {condition.shape}, a is {a_shape}, b is {b_shape}"
         ) from None
+    y = _select(condition, a_, b_)
 
     def backward(dy, need):
-        zero = dy.dtype.type(0)
-        da = summed_to(np.where(condition, dy, zero), a_.shape) if need[0] else None
-        return da, summed_to(np.where(condition, zero, dy), b_.shape) if need[1] else None
+        da = summed_to(_select(condition, dy, 0.0), a_shape) if need[0] else None
+        return da, summed_to(_select(condition, 0.0, dy), b_shape) if need[1] else None
 
     return record("where", y, (a, b), backward)

@@ -158,7 +158,7 @@ def check_out(op, out, shape, dtype=None):
     """out, a caller's array for a result of this shape (and dtype), or None."""
     if out is None:
         return None
-    if not isinstance(out, np.ndarray):
+    if not isinstance(out, np.ndarray | _core.CudaArray):
         raise TypeError(f"[{op}] out must be an ndarray")
     if out.shape != shape:
         raise ValueError(f"[{op}] out has shape {out.shape}, the result has {shape}")

@@ -3,7 +3,7 @@
 import numpy as np
 
 from hotloop import _core, checks
-from hotloop.autograd import data, record, wants_gradient
+from hotloop.autograd import data, is_one, record, wants_gradient
 from hotloop.names import choose
 
 __all__ = [
@@ -26,7 +26,7 @@ _MEAN, _MULTIPLY, _NEGATIVE = _reductions["mean"], _core.binary_ops["multiply"],
 def _times(gradient, dy):
     """gradient * dy, where dy is a number or has gradient's leading axes."""
     if dy.ndim == 0:
-        if dy.item() == 1:
+        if is_one(dy):
             return gradient
     elif dy.ndim < gradient.ndim:
         dy = dy[..., None]
@@ -115,7 +115,7 @@ def _per_element(op, weight, shape):
         leading = leading[:-1]
     if leading != shape[: len(leading)]:
         return weight  # for the kernel's check to refuse
-    return np.ascontiguousarray(np.broadcast_to(weight.reshape(leading + (1,) * (len(shape) - len(leading))), shape))
+    return _core.contiguous(_core.broadcast_to(weight.reshape(leading + (1,) * (len(shape) - len(leading))), shape))
 
 
 def _of_both(gradient, shape):

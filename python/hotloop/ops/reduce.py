@@ -53,7 +53,7 @@ def sum(x, axis=None, keepdims=False):
     shape = np.shape(x_)
 
     def backward(dy, need):
-        return (np.broadcast_to(dy.reshape(_kept(shape, axis)), shape),)
+        return (_core.broadcast_to(dy.reshape(_kept(shape, axis)), shape),)
 
     return record("sum", y, (x,), backward)
 
@@ -79,7 +79,7 @@ def mean(x, axis=None, keepdims=False):
     def backward(dy, need):
         kept = _kept(shape, axis)
         each = _core.binary(dy, _merged(shape, kept), _DIVIDE)
-        return (np.broadcast_to(each.reshape(kept), shape),)
+        return (_core.broadcast_to(each.reshape(kept), shape),)
 
     return record("mean", y, (x,), backward)
 
@@ -89,7 +89,7 @@ def _rows(x, axes):
     kept = [i for i in range(x.ndim) if i not in axes]
     moved = x.transpose(*kept, *axes)
     sizes = math.prod(moved.shape[: len(kept)]), math.prod(moved.shape[len(kept) :])
-    return moved.reshape(sizes), moved.shape, np.argsort([*kept, *axes])
+    return moved.reshape(sizes), moved.shape, np.argsort([*kept, *axes]).tolist()
 
 
 def _extreme(name, kind, x, axis, keepdims):
@@ -99,10 +99,13 @@ def _extreme(name, kind, x, axis, keepdims):
         rows, moved, back = _rows(x_, _axes(axis, x_.ndim))
         if kind == _MIN:
             rows = _core.unary(rows, _core.unary_ops["negative"])
-        dx = np.zeros(rows.shape, dy.dtype)
-        if rows.size:
-            dx[np.arange(len(rows)), _core.argmax(rows)] = dy.reshape(-1)
-        return (dx.reshape(moved).transpose(back),)
+        dy = dy.reshape(-1)
+        dx = (
+            _core.argmax_grad(_core.argmax(rows), dy, rows.shape[1])
+            if rows.size
+            else _core.full_like(dy, rows.shape, 0)
+        )
+        return (dx.reshape(moved).transpose(*back),)
 
     y = _core.reduce(x_, axis, kind, keepdims)
     if not y.size and 0 in [np.shape(x_)[i] for i in _axes(axis, np.ndim(x_))]:

@@ -3,6 +3,7 @@
 import numpy as np
 
 from hotloop import _core, checks
+from hotloop._core import CudaArray
 from hotloop.autograd import data, record, record_view
 
 __all__ = ["concatenate", "reshape", "stack", "transpose"]
@@ -14,7 +15,7 @@ _FLOATS = (np.dtype(np.float32), np.dtype(np.float64))
 def _array(op, x):
     """The array of x as it lies; of what is not float32 or float64, a float32 copy."""
     x = data(x)
-    return x if isinstance(x, np.ndarray) and x.dtype in _FLOATS else _core.as_floats(op, (x,))[0]
+    return x if isinstance(x, np.ndarray | CudaArray) and x.dtype in _FLOATS else _core.as_floats(op, (x,))[0]
 
 
 def reshape(x, shape):
@@ -62,14 +63,8 @@ def transpose(x, axes=None):
     except ValueError:
         raise ValueError(f"[transpose] axes {axes} are no order of the {x_.ndim} axes of shape {x_.shape}") from None
 
-    back = None if axes is None else np.argsort([axis % x_.ndim for axis in axes])
+    back = None if axes is None else np.argsort([axis % x_.ndim for axis in axes]).tolist()
     return record_view("transpose", y, x, lambda dy, need: (dy.transpose(back),))
-
-
-def _zeros(shape, dtype):
-    array = _core.empty(shape, dtype == np.float64)
-    array.fill(0)
-    return array
 
 
 def _is_basic(key):
@@ -84,7 +79,9 @@ def _is_basic(key):
 def getitem(x, key):
     """Tensor x[key] with NumPy's basic and advanced indexing; elements picked several times add up their gradients."""
     x_ = x._data
-    key = tuple([data(part) for part in key]) if isinstance(key, tuple) else data(key)
+    key = tuple([_key_part(part) for part in key]) if isinstance(key, tuple) else _key_part(key)
+    if isinstance(x_, CudaArray):
+        return _getitem_there(x, key)
     basic = _is_basic(key)
     y = x_[key]
     if not isinstance(y, np.ndarray):  # a single element: NumPy would give a scalar
@@ -93,7 +90,7 @@ def getitem(x, key):
     shape = x_.shape
 
     def backward(dy, need):
-        dx = _zeros(shape, dy.dtype)
+        dx = _core.full_like(dy, shape, 0)
         if basic:
             dx[key] = dy
         else:
@@ -101,6 +98,40 @@ def getitem(x, key):
         return (dx,)
 
     return record_view("getitem", y, x, backward) if basic else record("getitem", y, (x,), backward)
+
+
+def _key_part(part):
+    """Part of a key as NumPy takes it."""
+    part = data(part)
+    return part.numpy() if isinstance(part, CudaArray) else part
+
+
+def _getitem_there(x, key):
+    """getitem on a device, which knows rows: those that NumPy picks of the elements' numbers."""
+    x_ = x._data
+    shape = x_.shape
+    numbers = np.asarray(np.arange(x_.size).reshape(shape)[key])
+
+    def backward(dy, need):
+        return (_core.gather_rows_grad(dy.reshape(-1), numbers.reshape(-1), x_.size).reshape(shape),)
+
+    if _is_basic(key):
+        return record_view("getitem", x_[key], x, backward)
+    return record("getitem", _core.gather_rows(x_.reshape(-1), numbers), (x,), backward)
+
+
+def _joined(parts, axis, shape):
+    """Arrays one behind the other along an axis, where the result has the shape."""
+    if isinstance(parts[0], np.ndarray):
+        return np.concatenate(parts, axis, out=_core.empty(shape, parts[0].dtype == np.float64))
+    # On a device whole rows are copied: the axis goes to the front and back.
+    order = [axis, *[i for i in range(len(shape)) if i != axis]]
+    y = _core.empty_like(parts[0], [shape[i] for i in order])
+    end = 0
+    for part in parts:
+        begin, end = end, end + part.shape[axis]
+        y[begin:end] = part.transpose(order)
+    return _core.contiguous(y.transpose(np.argsort(order).tolist()))
 
 
 def _parts(op, arrays):
@@ -136,10 +167,12 @@ def concatenate(arrays, axis=0):
             raise ValueError(f"[concatenate] shapes differ off axis {axis}: {parts[0].shape} and, at {i}, {part.shape}")
     ends = np.cumsum([part.shape[axis] for part in parts])
     shape = (*parts[0].shape[:axis], int(ends[-1]), *parts[0].shape[axis + 1 :])
-    y = np.concatenate(parts, axis, out=_core.empty(shape, parts[0].dtype == np.float64))
+    y = _joined(parts, axis, shape)
+    before = (slice(None),) * axis
 
     def backward(dy, need):
-        return tuple(np.split(dy, ends[:-1], axis))
+        begins = [0, *ends[:-1].tolist()]
+        return tuple([dy[(*before, slice(i, int(j)))] for i, j in zip(begins, ends, strict=True)])
 
     return record("concatenate", y, arrays, backward)
 
@@ -165,10 +198,10 @@ def stack(arrays, axis=0):
     axis = checks.axis("stack", axis, (count, *parts[0].shape))
     shape = [*parts[0].shape]
     shape.insert(axis, count)
-    y = np.stack(parts, axis, out=_core.empty(shape, parts[0].dtype == np.float64))
+    before = (slice(None),) * axis
+    y = _joined([part[(*before, None)] for part in parts], axis, shape)
 
     def backward(dy, need):
-        moved = np.moveaxis(dy, axis, 0)
-        return tuple([moved[i, ...] for i in range(count)])
+        return tuple([dy[(*before, i, ...)] for i in range(count)])
 
     return record("stack", y, arrays, backward)

@@ -6,7 +6,7 @@ import numpy as np
 
 from hotloop import _core, checks
 from hotloop.autograd import Tensor, data, is_grad_enabled, record
-from hotloop.devices import choose_device
+from hotloop.devices import choose_device, device_of, moved
 from hotloop.ops import activation, elementwise, reduce
 from hotloop.ops.elementwise import add, divide, multiply, negative, power, subtract
 from hotloop.ops.matmul import matmul
@@ -97,12 +97,16 @@ def _squeeze(self, axis=None):
     """Without the axes of size 1, or without this one."""
     if axis is not None and self.shape[checks.axis("squeeze", axis, self.shape)] != 1:
         raise ValueError(f"[squeeze] axis {axis} of shape {self.shape} has not size 1")
-    return reshape(self, np.squeeze(self._data, axis).shape)
+    if axis is None:
+        return reshape(self, tuple([size for size in self.shape if size != 1]))
+    at = axis % self.ndim
+    return reshape(self, (*self.shape[:at], *self.shape[at + 1 :]))
 
 
 def _unsqueeze(self, dim):
     """With a new axis of size 1 there."""
-    return reshape(self, np.expand_dims(self._data, checks.axis("unsqueeze", dim, (*self.shape, 1), "dim")).shape)
+    at = checks.axis("unsqueeze", dim, (*self.shape, 1), "dim")
+    return reshape(self, (*self.shape[:at], 1, *self.shape[at:]))
 
 
 def _astype(self, dtype):
@@ -122,9 +126,12 @@ def _astype(self, dtype):
 
 
 def _to(self, device):
-    """The Tensor on a device: itself, where it is there already."""
-    choose_device("Tensor.to", device)
-    return self
+    """The Tensor on "cpu" or "cuda", on the tape: itself, where it is there already."""
+    device = choose_device("Tensor.to", device)
+    if device == device_of(self._data):
+        return self
+    back = device_of(self._data)
+    return record("to", moved("Tensor.to", self._data, device), (self,), lambda dy, need: (moved("to", dy, back),))
 
 
 def _clone(self):

@@ -136,6 +136,9 @@ class Nadam(Optimizer):
             self._product *= self._spec.mu(self._product_step)
         return self._product
 
+    def _set_step(self, step):
+        super()._set_step(step)
+        self._step_state.mu_product = self._mu_product(step)
+
     def _update(self, gradient, weight, m, v):
-        self._step_state.mu_product = self._mu_product(self._step_state.step)
         _core.nadam(self._spec, self._step_state, gradient, weight, m, v)

@@ -155,23 +155,43 @@ class Optimizer:
             RuntimeError: no parameters were bound.
             ValueError: a schedule gave a rate that is no finite number >= 0.
         """
-        state = self._step_state
-        state.lr = self.lr
+        self._step_state.lr = self.lr
         if self._groups is None:
             self._regroup(None)
         self._count += 1
-        if self._missed is not None or not self._is_whole():
+        if not self.is_whole():
             return self._step_by_runs()
-        state.step = self._count
+        self._set_step(self._count)
         for part in self._groups:
             for arrays in part.whole:
                 self._update(*arrays)
-        for tensor in self._tensors:
-            tensor._version += 1
+        self._count_versions()
         return None
 
-    def _is_whole(self):
-        """True where every parameter lies where it was packed and has a gradient there."""
+    def replayed(self):
+        """Notes a step that a captured graph is about to make, and shows it its learning rate and number."""
+        self._step_state.lr = self.lr
+        self._count += 1
+        self._set_step(self._count)
+        self._step_state.upload()
+        self._count_versions()
+
+    def rewind(self, count):
+        """Forgets the steps after the count-th, whose kernels never ran."""
+        self._count = count
+
+    def _set_step(self, step):
+        """Tells the kernels the number of the update."""
+        self._step_state.step = step
+
+    def _count_versions(self):
+        for tensor in self._tensors:
+            tensor._version += 1
+
+    def is_whole(self):
+        """True where every parameter lies where it was packed and always had its gradient there: a step is one call."""
+        if self._missed is not None or self._groups is None:
+            return False
         for part in self._groups:
             for member in part.members:
                 tensor = member.tensor
@@ -198,7 +218,7 @@ class Optimizer:
                 by_count.setdefault(self._updates_of(member.number), []).append(member)
                 tensor._version += 1
             for count, members in by_count.items():
-                self._step_state.step = count
+                self._set_step(count)
                 for arrays in part.runs(members):
                     self._update(*arrays)
         if not any(self._missed):
@@ -256,7 +276,7 @@ class Optimizer:
         arrays = {}
         if self._groups is not None:
             for number, views in enumerate(self._states()):
-                arrays |= {f"{number}.{name}": view.copy() for name, view in views.items()}
+                arrays |= {f"{number}.{name}": np.array(view) for name, view in views.items()}
         return {
             "name": self.name,
             "lr": lr,

@@ -7,7 +7,9 @@ once stays where it is, whoever uses it next. Every Tensor starts on a cache lin
 import numpy as np
 
 from hotloop import _core
+from hotloop._core import CudaArray
 
+_ARRAYS = (np.ndarray, CudaArray)
 _LINE = 64  # bytes
 
 
@@ -17,7 +19,8 @@ def _aligned(elements, dtype):
 
 
 def _address(array):
-    return array.__array_interface__["data"][0]
+    interface = array.__cuda_array_interface__ if isinstance(array, CudaArray) else array.__array_interface__
+    return interface["data"][0]
 
 
 class Place:
@@ -32,9 +35,11 @@ class Place:
 def place_of(tensor):
     """The Place of a Tensor, or None where it is not packed (or its data was replaced since)."""
     array, slot = tensor._data, tensor._grad_slot
-    if slot is None or not isinstance(array.base, np.ndarray) or not isinstance(slot.base, np.ndarray):
+    if slot is None or type(slot) is not type(array):
         return None
     data, grad = array.base, slot.base
+    if not isinstance(data, _ARRAYS) or not isinstance(grad, _ARRAYS):
+        return None
     if data.shape != grad.shape or data.dtype != grad.dtype or array.dtype != data.dtype or array.shape != slot.shape:
         return None
     begin = (_address(array) - _address(data)) // data.itemsize
@@ -43,15 +48,9 @@ def place_of(tensor):
     return Place(data, grad, begin, begin + array.size)
 
 
-def _flat(length, dtype):
-    array = _core.empty((length,), dtype == np.float64)
-    array.fill(0)
-    return array
-
-
-def _pack_one_dtype(tensors, dtype):
+def _pack_alike(tensors, dtype):
     length = sum(_aligned(tensor.size, dtype) for tensor in tensors)
-    data, grad = _flat(length, dtype), _flat(length, dtype)
+    data, grad = (_core.full_like(tensors[0]._data, (length,), 0) for _ in range(2))
     begin = 0
     for tensor in tensors:
         end = begin + tensor.size
@@ -65,10 +64,11 @@ def _pack_one_dtype(tensors, dtype):
 
 
 def pack(tensors):
-    """Moves those Tensors that have no Place into new flat arrays, one pair a dtype, in the order given."""
+    """Moves those Tensors that have no Place into new flat arrays, one pair a dtype and device, in the order given."""
     loose = [tensor for tensor in tensors if place_of(tensor) is None]
-    for dtype in dict.fromkeys(tensor.dtype for tensor in loose):
-        _pack_one_dtype([tensor for tensor in loose if tensor.dtype == dtype], dtype)
+    kinds = [(tensor.dtype, type(tensor._data)) for tensor in loose]
+    for kind in dict.fromkeys(kinds):
+        _pack_alike([tensor for tensor, own in zip(loose, kinds, strict=True) if own == kind], kind[0])
 
 
 class Member:
@@ -95,14 +95,11 @@ class Group:
 
     def __init__(self, numbered, state_fill):
         numbered = sorted(numbered, key=lambda entry: entry[2].begin)
-        first, dtype = numbered[0][2], numbered[0][2].data.dtype
+        first = numbered[0][2]
         low, high = first.begin, numbered[-1][2].end
         self.data, self.grad = first.data[low:high], first.grad[low:high]
         self.members = [Member(n, tensor, place.begin - low, place.end - low) for n, tensor, place in numbered]
-        self.state = {name: _flat(high - low, dtype) for name in state_fill}
-        for name, value in state_fill.items():
-            if value != 0:
-                self.state[name].fill(value)
+        self.state = {name: _core.full_like(self.data, (high - low,), value) for name, value in state_fill.items()}
         self.whole = self.runs(self.members)
 
     def runs(self, members):
@@ -127,5 +124,5 @@ def group(tensors, state_fill):
     numbered = {}
     for number, tensor in enumerate(tensors):
         place = place_of(tensor)
-        numbered.setdefault((id(place.data), id(place.grad)), []).append((number, tensor, place))
+        numbered.setdefault((_address(place.data), _address(place.grad)), []).append((number, tensor, place))
     return [Group(entries, state_fill) for entries in numbered.values()]

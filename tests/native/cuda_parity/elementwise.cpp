@@ -179,5 +179,31 @@ const Row accumulate("accumulate", [] {
   }
 });
 
+const Row select("select", [] {
+  for (const int64_t n : {0, 1, 1029, 70001}) {
+    for (const auto& [a_whole, b_whole] : {std::pair{true, true}, {true, false}, {false, true}, {false, false}}) {
+      Twin<uint8_t> condition(n, 1);
+      Floats a(a_whole ? n : 1, 3), b(b_whole ? n : 1), y(n);
+      for (uint8_t& v : condition.host) v = static_cast<uint8_t>(below(2));
+      condition.upload();
+      a.fill_with_extremes();
+      b.fill();
+      const SelectShape s{n, a_whole, b_whole};
+      require(cpu().select(s, here(condition), here(a), here(b), here(y)));
+      require(cuda().select(s, there(condition), there(a), there(b), there(y)));
+      compare("select", y, 0, 0);
+    }
+  }
+});
+
+const Row full("full", [] {
+  for (const int64_t n : {0, 1, 1029, 70001}) {
+    Floats y(n, 1);
+    require(cpu().full(n, 0.1, here(y)));
+    require(cuda().full(n, 0.1, there(y)));
+    compare("full", y, 0, 0);
+  }
+});
+
 }  // namespace
 }  // namespace parity

@@ -92,5 +92,32 @@ const Row argmax("argmax", [] {
   }
 });
 
+const Row argmax_grad("argmax_grad", [] {
+  for (const auto& [rows, cols] : {std::pair<int64_t, int64_t>{0, 3}, {3, 0}, {1, 1}, {7, 10}, {129, 300}}) {
+    Twin<int64_t> index(rows);
+    Floats dy(rows), dx(rows * cols);
+    for (int64_t& i : index.host) i = cols > 0 ? below(cols) : 0;
+    index.upload();
+    dy.fill_with_extremes();
+    require(cpu().argmax_grad(rows, cols, here(index), here(dy), here(dx)));
+    require(cuda().argmax_grad(rows, cols, there(index), there(dy), there(dx)));
+    compare("argmax_grad", dx, 0, 0);
+  }
+});
+
+const Row count_equal("count_equal", [] {
+  for (const int64_t n : {0, 1, 128, 1000}) {
+    Twin<int64_t> a(n), b(n);
+    Floats count(1);
+    for (int64_t& i : a.host) i = below(3);
+    for (int64_t& i : b.host) i = below(3);
+    a.upload();
+    b.upload();
+    require(cpu().count_equal(n, here(a), here(b), here(count)));
+    require(cuda().count_equal(n, there(a), there(b), there(count)));
+    compare("count_equal", count, 0, 0);
+  }
+});
+
 }  // namespace
 }  // namespace parity

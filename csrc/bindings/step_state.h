@@ -1,0 +1,41 @@
+// What changes from step to step, where kernels read it: on the host as it is, on a device in a copy of its own.
+#pragma once
+
+#include "bindings/array.h"
+
+namespace hotloop::bindings {
+
+/// True while the device's work is being captured: nothing can be copied there meanwhile.
+extern bool capturing;
+
+/// A StepState with its copy on the device.
+class StepCell : public StepState {
+ public:
+  StepCell() = default;
+  ~StepCell() {
+    if (there_ != nullptr) cuda_library()->device.release(there_);
+  }
+  StepCell(const StepCell&) = delete;
+  StepCell& operator=(const StepCell&) = delete;
+
+  /// The state where kernels read it. While a step is captured the device's copy stays as it is: upload() before each
+  /// replay says what that one is to see.
+  const StepState* in(Where where) {
+    if (where == Where::cpu) return this;
+    if (!capturing) upload();
+    return static_cast<const StepState*>(there_);
+  }
+
+  /// Brings the device's copy up to date, queued.
+  void upload() {
+    const Device& device = cuda_library()->device;
+    const StepState& here = *this;
+    if (there_ == nullptr) check_status("step", device.allocate(sizeof(here), &there_));
+    check_status("step", device.copy_in(there_, &here, sizeof(here)));
+  }
+
+ private:
+  void* there_ = nullptr;
+};
+
+}  // namespace hotloop::bindings

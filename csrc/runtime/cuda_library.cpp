@@ -1,0 +1,47 @@
+#include "runtime/cuda_library.h"
+
+#include <dlfcn.h>
+
+#include <atomic>
+#include <mutex>
+
+namespace hotloop {
+namespace {
+
+std::atomic<const CudaLibrary*> opened = nullptr;
+DeviceInfo device{};
+
+const CudaLibrary* load(const std::string& path, std::string& reason) {
+  void* file = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+  if (file == nullptr) {
+    reason = std::string("its CUDA library can't be opened: ") + dlerror();
+    return nullptr;
+  }
+  const auto get = reinterpret_cast<CudaLibraryFunction>(dlsym(file, kCudaLibrarySymbol));
+  const CudaLibrary* library = get != nullptr ? get() : nullptr;
+  if (library == nullptr || library->version != kCudaLibraryVersion || library->size != sizeof(CudaLibrary)) {
+    reason = "its CUDA library is of another version of hotloop: " + path;
+    return nullptr;
+  }
+  return library;
+}
+
+}  // namespace
+
+std::string open_cuda(const std::string& path, int ordinal) {
+  static std::mutex mutex;
+  const std::lock_guard lock(mutex);
+  if (opened != nullptr) return {};
+  std::string reason;
+  const CudaLibrary* library = load(path, reason);
+  if (library == nullptr) return reason;
+  if (const Status status = library->device.open(ordinal, &device); status != kOk) return status;
+  opened = library;
+  return {};
+}
+
+const CudaLibrary* cuda_library() { return opened; }
+
+const DeviceInfo& cuda_device() { return device; }
+
+}  // namespace hotloop

@@ -1,0 +1,471 @@
+"""CudaArrays, models on device="cuda", captured steps, and what a bad call gets there; the ops are in test_cuda_ops.py.
+
+Runs where there is a device: a GPU, or with HOTLOOP_CUDA_BACKEND=emulated the emulation of tests/cuda_emulation.
+"""
+
+import copy
+import gc
+import pickle
+import re
+
+import numpy as np
+import pytest
+
+import hotloop as hl
+from hotloop import _core, captured
+
+if not hl.cuda.is_available():
+    pytest.skip("no CUDA device, and no emulation asked for", allow_module_level=True)
+
+L = hl.layers
+
+
+def there(x):
+    return hl.array(x, device="cuda")
+
+
+@pytest.fixture
+def x():
+    return np.random.default_rng(3).standard_normal((4, 5, 6)).astype(np.float32)
+
+
+# ---- arrays ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dtype", ["float32", "int64", "int32", "uint8", "bool"])
+def test_there_and_back(dtype):
+    host = np.arange(24).reshape(2, 3, 4).astype(dtype)
+    array = there(host)
+    assert (array.shape, array.dtype, array.ndim, array.size, array.nbytes) == (
+        host.shape,
+        host.dtype,
+        3,
+        24,
+        host.nbytes,
+    )
+    assert len(array) == 2
+    assert array.device == "cuda"
+    assert np.array_equal(array.numpy(), host)
+    assert array.numpy().dtype == host.dtype
+    assert hl.array(array, device="cpu").tolist() == host.tolist()
+    assert there(array) is array
+
+
+def test_what_becomes_which_dtype():
+    assert there([1.5, 2]).dtype == np.float32
+    assert there(np.arange(3, dtype=np.int16)).dtype == np.int64
+    assert there(np.ones(3, np.float16)).dtype == np.float32
+    assert there(hl.Tensor([1.0])).dtype == np.float32
+
+
+def test_views_share_memory(x):
+    array = there(x)
+    assert np.array_equal(array[1:3].numpy(), x[1:3])
+    assert np.array_equal(array[..., ::-2].numpy(), x[..., ::-2])
+    assert np.array_equal(array[2, None, :, 3].numpy(), x[2, None, :, 3])
+    assert array[1, 2, 3].shape == ()
+    assert array[1, 2, 3].item() == x[1, 2, 3]
+    assert np.array_equal(array.T.numpy(), x.T)
+    assert np.array_equal(array.transpose(2, 0, 1).reshape(6, 20).numpy(), x.transpose(2, 0, 1).reshape(6, 20))
+    assert np.array_equal(array.swapaxes(0, 2).numpy(), x.swapaxes(0, 2))
+    array.reshape(-1)[:30].fill(7)
+    assert np.all(array.numpy().reshape(-1)[:30] == 7)
+    array[1] = x[2]
+    array[2] = array[3]
+    assert np.array_equal(array.numpy()[1:3], x[2:4])
+    kept = array[3]
+    del array
+    gc.collect()
+    assert np.array_equal(kept.numpy(), x[3])
+
+
+def test_copies_are_their_own(x):
+    array = there(x)
+    other = array.copy()
+    array.fill(0)
+    assert np.array_equal(other.numpy(), x)
+    assert np.array_equal(pickle.loads(pickle.dumps(other)).numpy(), x)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "match"),
+    [
+        (lambda a: there(np.zeros(3)), TypeError, "float64 has no place on CUDA"),
+        (lambda a: there(np.zeros(3, complex)), TypeError, "wants real numbers"),
+        (lambda a: a[[0, 1]], TypeError, "an index must be of ints, slices, None and ..., got list"),
+        (lambda a: a.item(), ValueError, "wants one element, got 120"),
+        (lambda a: a.__setitem__(0, np.zeros(3, np.float32)), ValueError, r"shapes differ: \(5, 6\) = \(3,\)"),
+        (lambda a: hl.add(a, np.zeros(6, np.float32)), ValueError, "devices differ: a lies on CUDA, b on the CPU"),
+        (lambda a: hl.relu(there(np.arange(3))), TypeError, "dtype int64, wants float32 on CUDA"),
+        (lambda a: hl.relu(a, out=np.zeros(a.shape, np.float32)), TypeError, "out must be a CudaArray"),
+        (lambda a: hl.matmul(a[0], np.zeros((6, 2), np.float32)), ValueError, "devices differ"),
+        (lambda a: hl.take(a, np.array([4])), IndexError, "position 0 is 4, x has 4 rows"),
+        (lambda a: hl.take(a, there([4])), IndexError, "position 0 is 4, x has 4 rows"),
+        (lambda a: hl.Tensor(a).astype(np.float64), TypeError, "float64 has no place on CUDA"),
+        (lambda a: np.add(a, 1), TypeError, "__array_ufunc__"),
+    ],
+)
+def test_bad_calls(x, call, error, match):
+    with pytest.raises(error, match=match):
+        call(there(x))
+
+
+def test_a_label_out_of_range_is_named_at_the_next_synchronisation():
+    logits, labels = there(np.zeros((4, 3), np.float32)), there([0, 2, 5, 1])
+    t = hl.Tensor(logits, requires_grad=True)
+    hl.softmax_cross_entropy(t, labels).backward()
+    with pytest.raises(ValueError, match=r"label out of range: row 2 is 5, wants 0 .. 2 for 3 classes"):
+        hl.cuda.synchronize()
+    assert np.all(t.grad.numpy()[2] == 0)  # and the next read is fine
+
+
+def test_out_of_memory_raises_and_the_process_goes_on():
+    size = hl.cuda.device_info()["memory_bytes"]
+    with pytest.raises(MemoryError, match=r"out of device memory: \d+ bytes wanted"):
+        _core.empty_like(there([1.0]), (size,))
+    assert hl.add(there([1.0]), 2).item() == 3
+
+
+def test_memory_comes_from_the_pool():
+    array = there(np.zeros((100, 100), np.float32))
+    hl.relu(array)
+    before = hl.cuda.memory_stats()["system_allocations"]
+    for _ in range(5):
+        hl.relu(array)
+    assert hl.cuda.memory_stats()["system_allocations"] == before
+    hl.cuda.empty_cache()
+
+
+# ---- other libraries ------------------------------------------------------------------------------------------------
+
+
+class Foreign:
+    """What another library's array is: one that has the protocols and keeps the memory."""
+
+    def __init__(self, array, **interface):
+        self.array = array
+        self.__cuda_array_interface__ = dict(array.__cuda_array_interface__, **interface)
+
+
+def test_cuda_array_interface(x):
+    array = there(x)
+    taken = hl.array(Foreign(array), device="cuda")
+    taken.fill(3)
+    assert np.all(array.numpy() == 3)
+    turned = hl.array(Foreign(array.T), device="cuda")
+    assert turned.shape == (6, 5, 4)
+    interface = array[1:, 2].__cuda_array_interface__
+    assert interface["version"] == 3
+    assert interface["shape"] == (3, 6)
+    assert interface["strides"] == (120, 4)
+    with pytest.raises(TypeError, match="float64 has no place on CUDA"):
+        hl.array(Foreign(array, typestr="<f8"), device="cuda")
+
+
+class Producer:
+    """Another library's array that speaks DLPack 1, or what was before it."""
+
+    def __init__(self, array, version):
+        self.array, self.version = array, version
+
+    def __dlpack_device__(self):
+        return self.array.__dlpack_device__()
+
+    def __dlpack__(self, *, stream=None, **options):
+        if self.version is None and options:
+            raise TypeError("no such arguments before DLPack 1")
+        return self.array.__dlpack__(stream=stream, max_version=self.version)
+
+
+@pytest.mark.parametrize("version", [None, (1, 0)])
+def test_dlpack(x, version):
+    array = there(x)
+
+    taken = hl.from_dlpack(Producer(array, version))
+    assert taken.shape == x.shape
+    taken[1].fill(9)
+    assert np.all(array.numpy()[1] == 9)
+    del array
+    gc.collect()
+    assert np.all(taken.numpy()[1] == 9)
+
+
+def test_dlpack_that_nobody_takes_is_freed(x):
+    array = there(x)
+    in_use = hl.cuda.memory_stats()["bytes_in_use"]
+    for versions in (None, (1, 0)):
+        capsule = array.__dlpack__(max_version=versions)
+        del capsule
+    del array
+    gc.collect()
+    assert hl.cuda.memory_stats()["bytes_in_use"] < in_use
+    with pytest.raises(BufferError, match=r"use \.numpy"):
+        there(x).__dlpack__(dl_device=(1, 0))
+
+
+# ---- Tensors and models ---------------------------------------------------------------------------------------------
+
+
+def test_tensors_move_on_the_tape(x):
+    t = hl.Tensor(x, requires_grad=True)
+    y = (t.to("cuda") * 3).sum()
+    assert isinstance(y.data, hl.CudaArray)
+    y.to("cpu").backward()
+    assert type(t.grad) is np.ndarray
+    assert np.all(t.grad == 3)
+    assert t.to("cpu") is t
+
+
+def test_gradients_add_up_over_uses_there(x):
+    def gradient(array):
+        t = hl.Tensor(array, requires_grad=True)
+        a = t.reshape(20, 6)
+        y = (a * a + a.T.T + a[3:4] * 2).sum() + (a.mean(axis=0) ** 3).sum() + t.max(axis=1).sum()
+        y.backward()
+        y = (t * 2).sum()
+        y.backward()
+        return np.asarray(t.grad)
+
+    assert np.max(np.abs(gradient(x) - gradient(there(x)))) < 1e-5
+
+
+def cnn(seed=0, *more):
+    hl.set_seed(seed)
+    return hl.Sequential(
+        [
+            L.Rescaling(1 / 255),
+            L.Conv2D(4, (3, 3), activation="relu"),
+            L.MaxPooling2D((2, 2)),
+            L.Flatten(),
+            *more,
+            L.Dense(16, activation="relu"),
+            L.Dense(10, activation="softmax"),
+        ]
+    )
+
+
+def images(n=200):
+    rng = np.random.default_rng(5)
+    labels = rng.integers(0, 10, n)
+    pictures = rng.integers(0, 64, (n, 12, 12, 1), dtype=np.uint8)
+    pictures[np.arange(n), labels, :, 0] += 150  # a bright row tells the class
+    return pictures, labels
+
+
+def trained(device, optimizer="adam", more=(), epochs=3, **fit):
+    model = cnn(0, *[make() for make in more])
+    model.compile(optimizer, "sparse_categorical_crossentropy", ["accuracy"], device=device)
+    history = model.fit(*images(), epochs=epochs, batch_size=32, verbose=0, **fit).history
+    return model, history
+
+
+OPTIMIZERS = {
+    "sgd": lambda: hl.optim.SGD(lr=0.05, momentum=0.9, nesterov=True),
+    "adam": lambda: hl.optim.Adam(lr=hl.optim.schedules.cosine(3e-3, 30)),
+    "adamw": lambda: hl.optim.AdamW(amsgrad=True),
+    "nadam": hl.optim.Nadam,
+    "rmsprop": lambda: hl.optim.RMSprop(momentum=0.5, centered=True),
+    "adagrad": hl.optim.Adagrad,
+    "lion": hl.optim.Lion,
+}
+
+
+@pytest.mark.parametrize("optimizer", OPTIMIZERS)
+def test_training_is_that_of_the_cpu(optimizer, capsys):
+    """Adam's kind amplifies rounding where gradients are near 0, so weights agree less well than losses."""
+    here, history = trained("cpu", OPTIMIZERS[optimizer](), [lambda: L.Dropout(0.3), lambda: L.Dropout(0.1, seed=4)])
+    cuda, history_there = trained(
+        "cuda", OPTIMIZERS[optimizer](), [lambda: L.Dropout(0.3), lambda: L.Dropout(0.1, seed=4)]
+    )
+    for name, values in history.items():
+        assert np.max(np.abs(np.subtract(values, history_there[name]))) <= 1e-2, name
+    assert all(isinstance(w.data, hl.CudaArray) for w in cuda.weights)
+    for a, b in zip(here.get_weights(), cuda.get_weights(), strict=True):
+        assert np.mean(np.abs(a - b)) <= 1e-3
+    assert "op by op" not in capsys.readouterr().err
+
+
+def test_runs_on_the_device_are_the_same_bits():
+    first, second = (trained("cuda")[0].get_weights() for _ in range(2))
+    assert all(np.array_equal(a, b) for a, b in zip(first, second, strict=True))
+
+
+@pytest.fixture
+def replays(monkeypatch):
+    """How many steps were captured, replayed and run op by op."""
+    counts = {"captured": 0, "replayed": 0, "eager": 0}
+
+    def counted(name, function):
+        def call(*args):
+            counts[name] += 1
+            return function(*args)
+
+        return call
+
+    steps = captured.DeviceSteps
+    monkeypatch.setattr(steps, "_capture", counted("captured", steps._capture))
+    monkeypatch.setattr(steps, "_replay", counted("replayed", steps._replay))
+    monkeypatch.setattr(steps, "_run_eager", counted("eager", steps._run_eager))
+    return counts
+
+
+def test_steps_are_captured_once_for_each_batch_size_and_replayed(replays):
+    trained("cuda", epochs=4)  # 200 rows: 6 batches of 32 and one of 8
+    assert replays["captured"] == 2
+    assert replays["eager"] == 4
+    assert replays["replayed"] == 4 * 7 - 1 - 4  # the first step of all checks the targets
+
+
+def test_a_captured_step_takes_no_memory():
+    model, _ = trained("cuda")
+    before = hl.cuda.memory_stats()["system_allocations"]
+    model.fit(*images(), epochs=3, batch_size=32, verbose=0)
+    first = hl.cuda.memory_stats()["system_allocations"]
+    model.fit(*images(), epochs=6, batch_size=32, verbose=0)
+    assert hl.cuda.memory_stats()["system_allocations"] - first <= first - before
+
+
+def test_a_model_that_reads_values_runs_op_by_op(replays, capsys):
+    class Reads(hl.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = L.Dense(10)
+
+        def call(self, x):
+            y = self.dense(hl.rescale(x, 1 / 255).reshape((x.shape[0], 144)))
+            return y if y.sum().item() > 0 else -y
+
+    def fit(device):
+        hl.set_seed(1)
+        model = Reads()
+        loss = hl.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile("sgd", loss, ["accuracy"], device=device)
+        return model.fit(*images(), epochs=2, batch_size=40, verbose=0).history
+
+    assert np.max(np.abs(np.subtract(fit("cuda")["loss"], fit("cpu")["loss"]))) <= 1e-4
+    assert replays["captured"] == 1
+    assert replays["replayed"] == 0
+    assert capsys.readouterr().err.count("runs op by op") == 1
+
+
+def test_a_metric_of_the_users_own_sees_arrays(capsys):
+    def largest(y_true, y_pred):
+        assert type(y_pred) is np.ndarray
+        return y_pred.max(axis=-1)
+
+    model = cnn()
+    model.compile("adam", "sparse_categorical_crossentropy", [largest, "accuracy"], device="cuda")
+    history = model.fit(*images(), epochs=2, batch_size=64, verbose=0).history
+    assert 0.1 <= history["largest"][-1] <= 1
+    assert "looks at the predictions on the host" in capsys.readouterr().err
+
+
+def test_an_exception_in_the_captured_step_leaves_a_usable_model(monkeypatch):
+    model, _ = trained("cuda")
+    step = type(model)._train_on
+
+    def failing(self, x, y, weight, check=None):
+        result = step(self, x, y, weight, check)
+        if isinstance(failing.calls, int):
+            failing.calls += 1
+            if failing.calls == 4:
+                raise KeyboardInterrupt
+        return result
+
+    failing.calls = 0
+    monkeypatch.setattr(type(model), "_train_on", failing)
+    with pytest.raises(KeyboardInterrupt):
+        model.fit(*images(), epochs=2, batch_size=32, verbose=0)
+    monkeypatch.setattr(type(model), "_train_on", step)
+    assert np.isfinite(model.evaluate(*images(), verbose=0)).all()
+    assert np.isfinite(model.fit(*images(), epochs=1, batch_size=32, verbose=0).history["loss"]).all()
+
+
+def test_learns(capsys):
+    model, history = trained("cuda", hl.optim.Adam(lr=0.01), epochs=20)
+    assert history["accuracy"][-1] >= 0.9
+    pictures, labels = images()
+    found = model.predict(pictures)
+    assert type(found) is np.ndarray
+    assert model.evaluate(pictures, labels, verbose=0)[1] == np.mean(found.argmax(axis=1) == labels)
+
+
+@pytest.mark.parametrize(
+    ("loss", "last", "targets", "metrics"),
+    [
+        ("mse", lambda: L.Dense(3), lambda n: np.random.default_rng(0).standard_normal((n, 3)), ["mae", "mse", "rmse"]),
+        ("mae", lambda: L.Dense(1), lambda n: np.random.default_rng(0).standard_normal(n), ["mae"]),
+        ("huber", lambda: L.Dense(3), lambda n: np.random.default_rng(0).standard_normal((n, 3)), []),
+        ("binary_crossentropy", lambda: L.Dense(1, activation="sigmoid"), lambda n: np.arange(n) % 2, ["accuracy"]),
+        (
+            hl.losses.BinaryCrossentropy(label_smoothing=0.1),
+            lambda: L.Dense(2, activation="sigmoid"),
+            lambda n: np.stack([np.arange(n) % 2, np.arange(n) % 3 == 0], 1),
+            ["binary_accuracy"],
+        ),
+        (
+            hl.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1),
+            lambda: L.Dense(4),
+            lambda n: np.eye(4)[np.arange(n) % 4],
+            ["accuracy", "categorical_accuracy"],
+        ),
+        ("sparse_categorical_crossentropy", lambda: L.Dense(4, activation="softmax"), lambda n: np.arange(n) % 4, []),
+    ],
+)
+def test_losses_and_metrics_are_those_of_the_cpu(loss, last, targets, metrics, capsys):
+    inputs = np.random.default_rng(2).standard_normal((90, 7))
+
+    def fit(device):
+        hl.set_seed(3)
+        model = hl.Sequential([L.Dense(8, activation="tanh"), last()])
+        model.compile("adam", loss, metrics, device=device)
+        weight = np.linspace(0.5, 2, 90)
+        history = model.fit(inputs, targets(90), epochs=3, batch_size=32, verbose=0, sample_weight=weight).history
+        return {**history, "evaluate": model.evaluate(inputs, targets(90), verbose=0)}
+
+    here, cuda = fit("cpu"), fit("cuda")
+    for name, values in here.items():
+        assert np.max(np.abs(np.subtract(values, cuda[name]))) <= 1e-4, name
+    assert "op by op" not in capsys.readouterr().err
+
+
+def test_models_move_save_and_copy(tmp_path):
+    model, _ = trained("cuda")
+    pictures, labels = images()
+    want = model.predict(pictures)
+    model.save(tmp_path / "model.npz")
+    loaded = hl.load_model(tmp_path / "model.npz")
+    assert np.max(np.abs(loaded.predict(pictures) - want)) <= 1e-5
+    copied = copy.deepcopy(model)
+    assert np.array_equal(copied.predict(pictures), want)
+    model.to("cpu")
+    assert all(type(w.data) is np.ndarray for w in model.weights)
+    assert np.max(np.abs(model.predict(pictures) - want)) <= 1e-5
+    state = model.optimizer.state_dict()
+    assert all(type(array) is np.ndarray for array in state["arrays"].values())
+    model.to("cuda")
+    model.fit(pictures, labels, epochs=1, batch_size=32, verbose=0)
+    assert model.optimizer.step_count == 4 * 7
+
+
+def test_clip_grad_norm(x):
+    here, cuda = hl.Tensor(x, requires_grad=True), hl.Tensor(there(x), requires_grad=True)
+    for t in (here, cuda):
+        (t * t).sum().backward()
+    assert abs(hl.clip_grad_norm([here], 1.0) - hl.clip_grad_norm([cuda], 1.0)) < 1e-5
+    assert np.max(np.abs(here.grad - cuda.grad.numpy())) < 1e-6
+
+
+def test_fit_refuses_labels_before_any_step():
+    model = cnn()
+    model.compile("adam", "sparse_categorical_crossentropy", device="cuda")
+    pictures, labels = images()
+    labels[7] = 10
+    with pytest.raises(ValueError, match=re.escape("label out of range: row 7 of y is 10")):
+        model.fit(pictures, labels, verbose=0)
+
+
+def test_a_float64_model_has_no_place_there():
+    model = hl.Sequential([L.Dense(3, dtype="float64", input_shape=(4,))])
+    with pytest.raises(TypeError, match="float64 has no place on CUDA"):
+        model.to("cuda")

@@ -1,0 +1,99 @@
+"""hl.set_precision: products of rounded operands, on every device."""
+
+import numpy as np
+import pytest
+
+import hotloop as hl
+
+DEVICES = ["cpu", "cuda"] if hl.cuda.is_available() else ["cpu"]
+
+
+@pytest.fixture(autouse=True)
+def restored():
+    with hl.set_precision("float32"):
+        yield
+
+
+def rounded(x):
+    """x to the nearest number of 8 significant bits, ties to even."""
+    bits = x.astype(np.float32).view(np.uint32).astype(np.uint64)
+    bits = (bits + 0x7FFF + (bits >> 16 & 1)) & 0xFFFF0000
+    return bits.astype(np.uint32).view(np.float32).astype(np.float64)
+
+
+def numbers(*shape):
+    return np.random.default_rng(8).standard_normal(shape).astype(np.float32)
+
+
+def close(got, want, within=1e-5):
+    error = np.max(np.abs(np.asarray(got) - want), initial=0)
+    return error <= within * np.max(np.abs(want), initial=1)
+
+
+# A device multiplies in float32 what its tensor cores can't load: closer to the truth than asked for.
+WITHIN = {"cpu": 1e-5, "cuda": 2**-7}
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("turned", [False, True])
+def test_matmul_of_rounded_operands(device, turned):
+    a, b = numbers(70, 40), numbers(40, 90) * 3
+    want, exact = rounded(a) @ rounded(b), a.astype(np.float64) @ b
+    left = hl.array(a.T.copy() if turned else a, device=device)
+    left = left.T if turned else left
+    right = hl.array(b, device=device)
+    with hl.set_precision("bfloat16"):
+        assert close(hl.matmul(left, right), want, WITHIN[device])
+        assert close(hl.linear(left, right), want, WITHIN[device])
+    assert close(hl.matmul(left, right), exact)
+    assert not close(want, exact)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_conv2d_and_its_gradients_of_rounded_operands(device):
+    x, w, dy = numbers(2, 6, 7, 4), numbers(3, 3, 4, 8), numbers(2, 4, 5, 8)
+
+    def results(x, w, dy, device):
+        x, w = (hl.Tensor(hl.array(array, device=device), requires_grad=True) for array in (x, w))
+        y = hl.conv2d(x, w)
+        y.backward(hl.array(dy, device=device))
+        return [y.numpy(), *map(np.asarray, (x.grad, w.grad))]
+
+    want = results(*map(rounded, (x, w, dy)), "cpu")
+    with hl.set_precision("bfloat16"):
+        got = results(x, w, dy, device)
+    for g, e in zip(got, want, strict=True):
+        assert close(g, e, WITHIN[device])
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_large_products_round_on_every_device(device):
+    a, b = numbers(128, 64), numbers(64, 128)
+    with hl.set_precision("bfloat16"):
+        assert close(hl.matmul(hl.array(a, device=device), hl.array(b, device=device)), rounded(a) @ rounded(b))
+
+
+def test_special_values_and_float64_stay():
+    special = np.array([[np.nan, np.inf, -np.inf, 3.4e38, -0.0]], np.float32)
+    with hl.set_precision("bfloat16"):
+        got = hl.matmul(special.T, np.ones((1, 1), np.float32)).ravel()
+        a, b = numbers(5, 6).astype(np.float64), numbers(6, 5).astype(np.float64)
+        assert np.max(np.abs(hl.matmul(a, b) - a @ b)) <= 1e-13
+    assert np.isnan(got[0])
+    assert got[1:].tolist() == [np.inf, -np.inf, np.inf, 0]
+
+
+def test_it_ends_with_its_context_and_stays_without_one(capsys):
+    hl.set_precision("bfloat16")
+    with hl.set_precision("float32"):
+        pass
+    hl.show_config()
+    assert "products in  bfloat16" in capsys.readouterr().out
+
+
+def test_bad_precisions():
+    with pytest.raises(ValueError, match=r"unknown precision 'bfloat'.*bfloat16"):
+        hl.set_precision("bfloat")
+    if not hl.cuda.is_available():
+        with pytest.raises(ValueError, match=r'"tf32" is for device="cuda"'):
+            hl.set_precision("tf32")
