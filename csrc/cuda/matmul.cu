@@ -24,7 +24,10 @@ bool in_chunks(const Matrix& matrix, bool deep, int64_t count, int64_t depth) {
   const int64_t across = deep ? matrix.index_stride : matrix.depth_stride;
   bool whole = along == 1 && across % 4 == 0 && (deep ? depth : count) % 4 == 0 &&
                reinterpret_cast<uintptr_t>(matrix.data) % 16 == 0;
-  for (int i = 0; i < matrix.batch_rank; ++i) whole = whole && matrix.batch_stride[i] % 4 == 0;
+  // A batch of one has an axis too, whose stride means nothing.
+  for (int i = 0; i < matrix.batch_rank; ++i) {
+    whole = whole && (matrix.batch_size[i] == 1 || matrix.batch_stride[i] % 4 == 0);
+  }
   return whole;
 }
 
