@@ -69,6 +69,7 @@ def test_ctrl_c(tmp_path):
         import numpy as np
         import hotloop as hl
 
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored in what a shell runs in the background
         model = hl.Sequential([hl.layers.Dense(32, activation="relu", input_shape=(16,)), hl.layers.Dense(1)])
         model.compile("adam", "mse")
         x = np.random.default_rng(0).standard_normal((4096, 16))
