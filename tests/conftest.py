@@ -9,6 +9,12 @@ import hotloop as hl
 from hotloop import _core
 
 
+def pytest_configure():
+    """HOTLOOP_TEST_DEVICE=cuda is for runs that must not skip the device's tests: without the device they end here."""
+    if os.environ.get("HOTLOOP_TEST_DEVICE") == "cuda" and (reason := hl.cuda.reason_against()) is not None:
+        pytest.exit(f"HOTLOOP_TEST_DEVICE=cuda, but {reason}", returncode=1)
+
+
 @pytest.fixture(scope="session")
 def mnist_dir():
     """Folder with the real MNIST files: in $HOTLOOP_DATA, else in shared/data beside the repository or further up."""
