@@ -10,7 +10,17 @@ import pytest
 import hotloop as hl
 from hotloop.autograd import Tensor
 from op_cases import CASES
-from test_ops import as_tuple, assert_close, assert_same_bits, converted, expected, is_float, result_dtype, takes_out
+from test_ops import (
+    as_tuple,
+    assert_close,
+    assert_same_bits,
+    converted,
+    expected,
+    is_float,
+    result_dtype,
+    takes_out,
+    with_specials,
+)
 
 if not hl.cuda.is_available():
     pytest.skip("no CUDA device, and no emulation asked for", allow_module_level=True)
@@ -79,17 +89,10 @@ def test_runs_are_the_same_bits(case):
 @each_case
 def test_nan_and_infinity_propagate(case):
     shapes = case.sizes[0]
-    args, options = case.arguments(shapes)
-    for position in [i for i, x in enumerate(args) if is_float(x)]:
-        for special in (np.nan, np.inf, -np.inf) if case.inf else (np.nan,):
-            spoiled = [x.copy() if is_float(x) else x for x in args]
-            flat = spoiled[position].reshape(-1)
-            flat[[0, flat.size // 2, -1]] = special
-            with np.errstate(all="ignore"):
-                want = [np.asarray(y) for y in as_tuple(case.reference(*spoiled, **options))]
-            got = on_host(case.function(*there(spoiled), **there(options)))
-            for g, w in zip(got, want, strict=True):
-                assert_close(g, w, case, shapes, np.float32)
+    for args, options, want in with_specials(case, shapes):
+        got = on_host(case.function(*there(args), **there(options)))
+        for g, w in zip(got, want, strict=True):
+            assert_close(g, w, case, shapes, np.float32)
 
 
 @pytest.mark.parametrize("case", list(filter(takes_out, CASES)), ids=str)

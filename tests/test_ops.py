@@ -338,18 +338,24 @@ def test_bad_out(case):
 # ---- NaN and infinity -----------------------------------------------------------------------------------------------
 
 
+def with_specials(case, shapes):
+    """(args, options, what the reference makes of them) with NaN and infinities in one float argument after the other."""
+    args, options = case.arguments(shapes)
+    for position in [i for i, x in enumerate(args) if is_float(x)]:
+        for special in (np.nan, np.inf, -np.inf) if case.inf else (np.nan,):
+            spoiled = [x.copy() if is_float(x) else x for x in args]
+            flat = spoiled[position].reshape(-1)
+            flat[[0, flat.size // 2, -1]] = special
+            with np.errstate(all="ignore"):
+                want = arrays(case.reference(*spoiled, **options))
+            yield spoiled, options, want
+
+
 @each_case
 def test_nan_and_infinity_propagate(case, kernels):
     for shapes in (case.sizes[0], case.large):
-        args, options = case.arguments(shapes)
-        for position in [i for i, x in enumerate(args) if is_float(x)]:
-            for special in (np.nan, np.inf, -np.inf) if case.inf else (np.nan,):
-                spoiled = [x.copy() if is_float(x) else x for x in args]
-                flat = spoiled[position].reshape(-1)
-                flat[[0, flat.size // 2, -1]] = special
-                with np.errstate(all="ignore"):
-                    want = arrays(case.reference(*spoiled, **options))
-                for dtype in kernels():
-                    got = arrays(case.function(*converted(spoiled, dtype), **converted(options, dtype)))
-                    for g, w in zip(got, want, strict=True):
-                        assert_close(g, w, case, shapes, dtype)
+        for args, options, want in with_specials(case, shapes):
+            for dtype in kernels():
+                got = arrays(case.function(*converted(args, dtype), **converted(options, dtype)))
+                for g, w in zip(got, want, strict=True):
+                    assert_close(g, w, case, shapes, dtype)

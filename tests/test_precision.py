@@ -73,6 +73,18 @@ def test_large_products_round_on_every_device(device):
         assert close(hl.matmul(hl.array(a, device=device), hl.array(b, device=device)), rounded(a) @ rounded(b))
 
 
+@pytest.mark.skipif("cuda" not in DEVICES, reason="no CUDA device, and no emulation asked for")
+def test_three_tf32_products_are_as_good_as_float32():
+    a, b = numbers(128, 64), numbers(64, 128)
+    exact = a.astype(np.float64) @ b
+    left, right = hl.array(a, device="cuda"), hl.array(b, device="cuda")
+    with hl.set_precision("tf32x3"):
+        assert close(hl.matmul(left, right), exact, 1e-6)
+    with hl.set_precision("tf32"):
+        assert close(hl.matmul(left, right), exact, 2**-10)
+        assert not close(hl.matmul(left, right), exact, 1e-6)
+
+
 def test_special_values_and_float64_stay():
     special = np.array([[np.nan, np.inf, -np.inf, 3.4e38, -0.0]], np.float32)
     with hl.set_precision("bfloat16"):

@@ -5,7 +5,7 @@ import os
 from hotloop import _core, checks, cuda
 from hotloop.names import choose
 
-_PRECISIONS = {name: number for number, name in enumerate(("float32", "tf32", "bfloat16"))}
+_PRECISIONS = {name: number for number, name in enumerate(("float32", "tf32", "bfloat16", "tf32x3"))}
 _precision = "float32"
 
 
@@ -29,13 +29,14 @@ class set_precision:
     multiplies in float32, so that the numbers are the same to rounding and nothing is won. float64 stays as it is.
 
     Args:
-        name: "float32", the default, "bfloat16", or on CUDA "tf32", which rounds to 11 bits.
+        name: "float32", the default, "bfloat16", or on CUDA "tf32", which rounds to 11 bits, or "tf32x3", three such
+            products that add up to float32's accuracy (infinite operands give NaN).
 
     Returns:
         A context manager, whose end brings back what was set before; it need not be entered.
 
     Raises:
-        ValueError: the name is unknown, or "tf32" without CUDA.
+        ValueError: the name is unknown, or one of CUDA's without CUDA.
         RuntimeError: the CUDA device is too old for it.
     """
 
@@ -52,8 +53,8 @@ class set_precision:
 
 def _use_precision(name):
     global _precision
-    if name == "tf32" and not cuda.is_available():
-        raise ValueError('[set_precision] "tf32" is for device="cuda", which is not there')
+    if name.startswith("tf32") and not cuda.is_available():
+        raise ValueError(f'[set_precision] "{name}" is for device="cuda", which is not there')
     cuda.use_precision(_PRECISIONS[name])
     _core.set_bfloat16(name == "bfloat16")
     _precision = name

@@ -1,5 +1,6 @@
 """The CUDA backend, where an installation and a machine have one. It is opened when somebody first asks for it."""
 
+import importlib
 import importlib.util
 import os
 import sys
@@ -29,8 +30,9 @@ def library():
     beside = here / "libhotloop_cuda.so"
     if beside.exists():
         return beside
-    package = importlib.util.find_spec("hotloop_cuda13")
-    return None if package is None else Path(package.submodule_search_locations[0]) / "libhotloop_cuda.so"
+    if importlib.util.find_spec("hotloop_cuda13") is None:
+        return None
+    return Path(importlib.import_module("hotloop_cuda13").library)
 
 
 def reason_against():
