@@ -339,7 +339,7 @@ def test_bad_out(case):
 
 
 def with_specials(case, shapes):
-    """(args, options, what the reference makes of them) with NaN and infinities in one float argument after the other."""
+    """(args, options, what the reference makes of them), NaN or an infinity in one float argument after the other."""
     args, options = case.arguments(shapes)
     for position in [i for i, x in enumerate(args) if is_float(x)]:
         for special in (np.nan, np.inf, -np.inf) if case.inf else (np.nan,):
