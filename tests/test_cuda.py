@@ -448,6 +448,15 @@ def test_models_move_save_and_copy(tmp_path):
     assert model.optimizer.step_count == 4 * 7
 
 
+def test_a_model_built_by_hand_has_its_weights_there():
+    for model in (cnn(), hl.Sequential([cnn(), L.Dense(3)])):
+        model.compile("adam", "mse", device="cuda")
+        model.build((None, 12, 12, 1))
+        model.set_weights([w + 1 for w in model.get_weights()])
+        assert all(isinstance(w.data, hl.CudaArray) for w in model.weights)
+        assert np.isfinite(model.predict(images(3)[0])).all()
+
+
 def test_clip_grad_norm(x):
     here, cuda = hl.Tensor(x, requires_grad=True), hl.Tensor(there(x), requires_grad=True)
     for t in (here, cuda):

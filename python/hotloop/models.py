@@ -183,10 +183,14 @@ class Sequential(Model):
         self.build(shape)
 
     def _build_layers(self, shape):
-        inputs = shape
-        for layer in self._layers:
-            layer.build_for(shape)
-            shape = layer.compute_output_shape(shape)
+        inputs, outer = shape, context.device
+        context.device = self.device if outer is None else outer
+        try:
+            for layer in self._layers:
+                layer.build_for(shape)
+                shape = layer.compute_output_shape(shape)
+        finally:
+            context.device = outer
         self._note_built(inputs)
 
     def check_shape(self, shape):
