@@ -60,7 +60,7 @@ void release_device_block(PyObject* capsule) { cuda_library()->device.release(Py
 py::object allocate_block(const char* op, Where where, int64_t bytes) {
   void* block = nullptr;
   if (where == Where::cuda) {
-    check_status(op, cuda_library()->device.allocate(bytes, &block));
+    check_status(op, CudaTurn()->device.allocate(bytes, &block));
   } else {
     block = pool_allocate(static_cast<std::size_t>(bytes));
   }
@@ -110,7 +110,7 @@ Array contiguous_copy(const char* op, const py::array& array, Where where) {
   const Array copy(allocate(op, where, py::dtype::of<T>(), Shape(array.shape(), array.shape() + array.ndim())), where);
   if constexpr (std::is_same_v<T, float>) {
     if (where == Where::cuda) {
-      run(op, cuda_library()->kernels.copy_strided, s, static_cast<const T*>(array.data()), copy.template data<T>());
+      run(op, CudaTurn()->kernels.copy_strided, s, static_cast<const T*>(array.data()), copy.template data<T>());
       return copy;
     }
   }
@@ -145,7 +145,7 @@ Array convert_there(const char* op, const Argument& argument, const py::array& a
   const Array there(contiguous_there(op, array), Where::cuda);
   if (!bytes) return there;
   const Array numbers = make_array(op, {Dtype::float32, Where::cuda}, there.shape());
-  run(op, cuda_library()->kernels.rescale_bytes, there.size(), there.data<uint8_t>(), 1.0, 0.0, numbers.data<float>());
+  run(op, CudaTurn()->kernels.rescale_bytes, there.size(), there.data<uint8_t>(), 1.0, 0.0, numbers.data<float>());
   return numbers;
 }
 
@@ -254,7 +254,7 @@ Array as_operand(const char* op, const Argument& argument, ArrayType type) {
     if (number == -1.0 && PyErr_Occurred() != nullptr) throw py::error_already_set();
     if (type.where == Where::cpu) return Array(number, type.dtype);
     const Array one = make_array(op, type, {});
-    run(op, cuda_library()->kernels.full, int64_t{1}, number, one.data<float>());
+    run(op, CudaTurn()->kernels.full, int64_t{1}, number, one.data<float>());
     return one;
   }
   return as_array(op, argument, type);

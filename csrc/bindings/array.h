@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "backend.h"
+#include "bindings/cuda_turn.h"
 #include "bindings/shape.h"
-#include "runtime/cuda_library.h"
 
 namespace hotloop::bindings {
 
@@ -156,7 +156,8 @@ class Output {
 template <class F>
 void with_backend(ArrayType type, F&& f) {
   if (type.where == Where::cuda) {
-    f(cuda_library()->kernels);
+    const CudaTurn turn;
+    f(turn->kernels);
   } else if (type.dtype == Dtype::float32) {
     f(cpu_backend<float>());
   } else {

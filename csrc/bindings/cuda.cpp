@@ -4,15 +4,7 @@
 #include "bindings/step_state.h"
 
 namespace hotloop::bindings {
-
-bool capturing = false;
-
 namespace {
-
-const Device& device() {
-  if (cuda_library() == nullptr) throw std::runtime_error("[cuda] the device was not opened");
-  return cuda_library()->device;
-}
 
 py::dict info() {
   const DeviceInfo& found = cuda_device();
@@ -29,7 +21,7 @@ py::dict info() {
 
 py::dict memory_stats() {
   DeviceMemory memory{};
-  check_status("cuda.memory_stats", device().memory(&memory));
+  check_status("cuda.memory_stats", CudaTurn()->device.memory(&memory));
   py::dict result;
   result["free_bytes"] = memory.free_bytes;
   result["system_bytes"] = memory.system_bytes;
@@ -43,43 +35,58 @@ py::dict memory_stats() {
 class Graph {
  public:
   Graph() {
-    check_status("capture", device().capture_begin());
-    capturing = true;
+    begin_capturing();
+    if (const Status status = CudaTurn()->device.capture_begin(); status != kOk) {
+      end_capturing();
+      raise_status("capture", status);
+    }
+    capturing_ = true;
   }
   ~Graph() {
-    if (graph_ != nullptr) {
-      device().graph_release(graph_);
-    } else {
-      device().capture_abandon();
-      capturing = false;
-    }
+    abandon();
+    if (graph_ != nullptr) cuda_library()->device.graph_release(graph_);
   }
   Graph(const Graph&) = delete;
   Graph& operator=(const Graph&) = delete;
   void end() {
-    capturing = false;
-    check_status("capture", device().capture_end(&graph_));
+    if (!capturing_) throw std::runtime_error("[capture] no capture goes on");
+    capturing_ = false;
+    const Status status = CudaTurn()->device.capture_end(&graph_);
+    end_capturing();
+    check_status("capture", status);
+  }
+  void abandon() {
+    if (!capturing_) return;
+    capturing_ = false;
+    cuda_library()->device.capture_abandon();
+    end_capturing();
   }
   void replay() {
     if (graph_ == nullptr) throw std::runtime_error("[replay] the capture was not ended");
-    run("replay", device().replay, graph_);
+    run("replay", CudaTurn()->device.replay, graph_);
   }
 
  private:
   DeviceGraph* graph_ = nullptr;
+  bool capturing_ = false;
 };
 
 const Family family([](py::module_& m) {
   m.def("cuda_open", &open_cuda, py::arg("path"), py::arg("ordinal") = 0);
   m.def("cuda_info", &info);
   m.def("cuda_memory_stats", &memory_stats);
-  m.def("cuda_empty_cache", [] { check_status("cuda.empty_cache", device().empty_cache()); });
+  m.def("cuda_empty_cache", [] { check_status("cuda.empty_cache", CudaTurn()->device.empty_cache()); });
   m.def("cuda_synchronize", [] { synchronize("cuda.synchronize"); });
   m.def("cuda_set_precision", [](int precision) {
-    check_status("set_precision", device().set_precision(static_cast<Precision>(precision)));
+    check_status("set_precision", CudaTurn()->device.set_precision(static_cast<Precision>(precision)));
   });
-  // Made at the beginning of what it captures; dropping it unended ends the capture and throws it away.
-  py::class_<Graph>(m, "CudaGraph").def(py::init<>()).def("end", &Graph::end).def("replay", &Graph::replay);
+  // Made at the beginning of what it captures, by the thread that captures; other threads' calls wait until it is ended
+  // or abandoned, which an ended one does not mind. An unended one that is dropped is abandoned.
+  py::class_<Graph>(m, "CudaGraph")
+      .def(py::init<>())
+      .def("end", &Graph::end)
+      .def("abandon", &Graph::abandon)
+      .def("replay", &Graph::replay);
 });
 
 }  // namespace

@@ -9,8 +9,6 @@ namespace {
 
 PyTypeObject* cuda_array_type = nullptr;
 
-const Device& device() { return cuda_library()->device; }
-
 bool is_contiguous(const py::array& array) { return (array.flags() & py::array::c_style) != 0; }
 
 // Ints, slices, None and ... give views; anything else would read elements.
@@ -61,22 +59,22 @@ void set(const CudaArray& x, const py::object& key, py::handle value) {
   if (there != nullptr) {
     if (!from.dtype().equal(to.dtype())) type_error(op, "dtypes differ");
     from = contiguous_there(op, from);
-    check_status(op, device().copy(target, from.data(), from.nbytes()));
+    check_status(op, CudaTurn()->device.copy(target, from.data(), from.nbytes()));
     return;
   }
   from = py::array(py::module_::import("numpy").attr("ascontiguousarray")(from, to.dtype()));
-  check_status(op, device().copy_in(target, from.data(), from.nbytes()));
+  check_status(op, CudaTurn()->device.copy_in(target, from.data(), from.nbytes()));
 }
 
 void fill(const CudaArray& x, double value) {
   const Array y = as_writable("fill", {"x", py::cast(x)}, {Dtype::float32, Where::cuda});
-  run("fill", cuda_library()->kernels.full, y.size(), value, y.data<float>());
+  run("fill", CudaTurn()->kernels.full, y.size(), value, y.data<float>());
 }
 
 CudaArray copy(const CudaArray& x) {
   const py::array from = contiguous_there("copy", x.addresses);
   const Array to = make_array_of("copy", Where::cuda, from.dtype(), Shape(from.shape(), from.shape() + from.ndim()));
-  check_status("copy", device().copy(to.data<void>(), from.data(), from.nbytes()));
+  check_status("copy", CudaTurn()->device.copy(to.data<void>(), from.data(), from.nbytes()));
   return *as_cuda_array(to.object());
 }
 
@@ -186,14 +184,14 @@ py::array contiguous_there(const char* op, const py::array& addresses) {
     s.stride[s.rank++] = 1;
   }
   const Array copy = make_array_of(op, Where::cuda, addresses.dtype(), shape);
-  run(op, cuda_library()->kernels.copy_strided, s, static_cast<const float*>(addresses.data()), copy.data<float>());
+  run(op, CudaTurn()->kernels.copy_strided, s, static_cast<const float*>(addresses.data()), copy.data<float>());
   return as_cuda_array(copy.object())->addresses;
 }
 
 py::array copy_to_host(const char* op, const py::array& addresses) {
   const py::array from = contiguous_there(op, addresses);
   const Array to = make_array_of(op, Where::cpu, from.dtype(), Shape(from.shape(), from.shape() + from.ndim()));
-  run(op, device().copy_out, to.data<void>(), from.data(), static_cast<int64_t>(from.nbytes()));
+  run(op, CudaTurn()->device.copy_out, to.data<void>(), from.data(), static_cast<int64_t>(from.nbytes()));
   synchronize(op);
   return to.object();
 }
@@ -206,14 +204,14 @@ CudaArray copy_to_device(const char* op, const py::array& array) {
   }
   const py::array from = py::array::ensure(array, py::array::c_style);
   const Array to = make_array_of(op, Where::cuda, from.dtype(), Shape(from.shape(), from.shape() + from.ndim()));
-  run(op, device().copy_in, to.data<void>(), from.data(), static_cast<int64_t>(from.nbytes()));
+  run(op, CudaTurn()->device.copy_in, to.data<void>(), from.data(), static_cast<int64_t>(from.nbytes()));
   return *as_cuda_array(to.object());
 }
 
 void synchronize(const char* op) {
-  run(op, device().synchronize);
+  run(op, CudaTurn()->device.synchronize);
   LabelError error{};
-  if (!device().take_label_error(&error)) return;
+  if (!CudaTurn()->device.take_label_error(&error)) return;
   value_error("softmax_cross_entropy", text("label out of range: row ", error.row, " is ", error.label, ", wants 0 .. ",
                                             error.classes - 1, " for ", error.classes, " classes"));
 }

@@ -51,8 +51,6 @@ struct Named {
 constexpr Named kDtypes[] = {
     {"float32", {2, 32, 1}}, {"int64", {0, 64, 1}}, {"int32", {0, 32, 1}}, {"uint8", {1, 8, 1}}, {"bool", {6, 8, 1}}};
 
-const Device& device() { return cuda_library()->device; }
-
 void* as_stream(int64_t number) { return reinterpret_cast<void*>(number); }
 
 // An array of addresses that `owner` keeps alive.
@@ -121,7 +119,7 @@ py::object to_dlpack(const CudaArray& x, const py::object& stream, const py::obj
   }
   const int64_t waiting = stream.is_none() ? kDefaultStream : stream.cast<int64_t>();
   if (waiting == 0) value_error("dlpack", "stream 0 is ambiguous: 1 is the legacy default stream, 2 a thread's own");
-  if (waiting != -1) check_status("dlpack", device().let_wait(as_stream(waiting)));
+  if (waiting != -1) check_status("dlpack", CudaTurn()->device.let_wait(as_stream(waiting)));
   py::array array = x.addresses;
   if (!copied.is_none() && copied.cast<bool>()) array = as_cuda_array(py::cast(x).attr("copy")())->addresses;
   const bool versioned = !max_version.is_none() && max_version.attr("__getitem__")(0).cast<int>() >= 1;
@@ -132,7 +130,7 @@ py::object to_dlpack(const CudaArray& x, const py::object& stream, const py::obj
 py::dict interface_of(const CudaArray& x) {
   py::dict result;
   const bool contiguous = (x.addresses.flags() & py::array::c_style) != 0;
-  const auto stream = reinterpret_cast<int64_t>(device().stream());
+  const auto stream = reinterpret_cast<int64_t>(cuda_library()->device.stream());
   result["shape"] = x.addresses.attr("shape");
   result["typestr"] = x.addresses.dtype().attr("str");
   result["data"] = py::make_tuple(reinterpret_cast<int64_t>(x.addresses.data()), !x.addresses.writeable());
@@ -182,7 +180,7 @@ CudaArray take(const py::object& capsule, const char* used) {
 
 // The producer orders its work before ours.
 CudaArray from_dlpack(const py::object& x) {
-  const auto stream = reinterpret_cast<int64_t>(device().stream());
+  const auto stream = reinterpret_cast<int64_t>(cuda_library()->device.stream());
   const int64_t waiting = stream != 0 ? stream : kDefaultStream;
   py::object capsule;
   try {
@@ -216,7 +214,7 @@ CudaArray from_interface(const py::object& x) {
   }
   if (!given.is_none()) strides = given.cast<std::vector<int64_t>>();
   const py::object stream = found.contains("stream") ? py::object(found["stream"]) : py::none();
-  if (!stream.is_none()) check_status("array", device().wait_for(as_stream(stream.cast<int64_t>())));
+  if (!stream.is_none()) check_status("array", CudaTurn()->device.wait_for(as_stream(stream.cast<int64_t>())));
   CudaArray made = over(dtype, shape, strides, as_stream(data[0].cast<int64_t>()), x);
   if (data[1].cast<bool>()) made.addresses.attr("flags").attr("writeable") = false;
   return made;

@@ -5,9 +5,6 @@
 
 namespace hotloop::bindings {
 
-/// True while the device's work is being captured: nothing can be copied there meanwhile.
-extern bool capturing;
-
 /// A StepState with its copy on the device.
 class StepCell : public StepState {
  public:
@@ -22,16 +19,16 @@ class StepCell : public StepState {
   /// replay says what that one is to see.
   const StepState* in(Where where) {
     if (where == Where::cpu) return this;
-    if (!capturing) upload();
+    if (!capturing()) upload();
     return static_cast<const StepState*>(there_);
   }
 
   /// Brings the device's copy up to date, queued.
   void upload() {
-    const Device& device = cuda_library()->device;
+    const CudaTurn turn;
     const StepState& here = *this;
-    if (there_ == nullptr) check_status("step", device.allocate(sizeof(here), &there_));
-    check_status("step", device.copy_in(there_, &here, sizeof(here)));
+    if (there_ == nullptr) check_status("step", turn->device.allocate(sizeof(here), &there_));
+    check_status("step", turn->device.copy_in(there_, &here, sizeof(here)));
   }
 
  private:

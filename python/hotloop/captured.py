@@ -65,20 +65,20 @@ class DeviceSteps:
         for stream in draws:
             stream.cell = _core.StepState()
             stream.cell.upload()
-        graph = None
+        graph, reason = None, "a metric of it looks at the predictions on the host"
         try:
             graph = _core.CudaGraph()
             x, y, weight = self._samples.batch_there(one.rows)
             loss, predictions = self._step(x, y, weight)
             one.weights = model._compiled.write(loss, y, predictions, one.totals)
             graph.end()
-        except RuntimeError as error:
-            if "during the capture" not in str(error):
+        except (RuntimeError, MemoryError) as error:
+            if isinstance(error, RuntimeError) and "during the capture" not in str(error):
                 raise
             one.weights, reason = None, str(error)
-        else:
-            reason = "a metric of it looks at the predictions on the host"
         finally:
+            if graph is not None:
+                graph.abandon()  # at once: who keeps the exception keeps this frame
             optimizer.rewind(count)  # nothing has run yet
             for stream, calls in draws.items():
                 stream.calls, one.cells[stream], stream.cell = calls, (stream.cell, calls), None

@@ -35,23 +35,25 @@ class DropoutStream:
         with _lock:
             call = self.calls
             self.calls += 1
-            if _watchers:
-                _watchers[-1].append(self)
+        if watching := getattr(_watchers, "lists", None):
+            watching[-1].append(self)
         return self.seed, call, self.cell
 
 
-_watchers = []
+_watchers = threading.local()  # lists: what this thread's watchers have collected
 
 
 @contextmanager
 def watch_dropout():
-    """Collects the streams that are drawn from meanwhile, each as often as it is."""
+    """Collects the streams that this thread draws from meanwhile, each as often as it does."""
     drawn = []
-    _watchers.append(drawn)
+    if not hasattr(_watchers, "lists"):
+        _watchers.lists = []
+    _watchers.lists.append(drawn)
     try:
         yield drawn
     finally:
-        _watchers.remove(drawn)
+        _watchers.lists.pop()
 
 
 class _Streams:
