@@ -27,6 +27,12 @@ def mnist_dir():
     pytest.skip(f"no MNIST: neither $HOTLOOP_DATA/mnist nor shared/data/mnist in a folder above {here.parent}")
 
 
+@pytest.fixture
+def no_cuda(monkeypatch):
+    """Whatever this machine has, it is told to have none."""
+    monkeypatch.setattr(hl.cuda, "_opened", "this machine has none")
+
+
 @pytest.fixture(params=_core.isa_tiers())
 def tier(request):
     """Runs the test once on every tier that this machine has; gives the tier's name."""

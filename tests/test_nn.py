@@ -344,7 +344,7 @@ def test_making_tensors_of_numbers():
         hl.arange(float("nan"))
 
 
-def test_devices():
+def test_devices(no_cuda):
     x = hl.zeros(2)
     assert hl.device("cpu") == "cpu" and x.to(hl.device("cpu")) is x
     with pytest.raises(ValueError, match=r"\[Tensor.to\] unknown device 'cdua'; did you mean 'cuda'"):

@@ -18,9 +18,14 @@ const CudaLibrary* load(const std::string& path, std::string& reason) {
     return nullptr;
   }
   const auto get = reinterpret_cast<CudaLibraryFunction>(dlsym(file, kCudaLibrarySymbol));
-  const CudaLibrary* library = get != nullptr ? get() : nullptr;
-  if (library == nullptr || library->version != kCudaLibraryVersion || library->size != sizeof(CudaLibrary)) {
-    reason = "its CUDA library is of another version of hotloop: " + path;
+  if (get == nullptr) {
+    reason = "its CUDA library is none of hotloop's: " + path;
+    return nullptr;
+  }
+  const CudaLibrary* library = get();
+  if (library->version != kCudaLibraryVersion || library->size != sizeof(CudaLibrary)) {
+    reason = "its CUDA library is of another version of hotloop: " + path + " has interface " +
+             std::to_string(library->version) + ", " + std::to_string(kCudaLibraryVersion) + " is needed";
     return nullptr;
   }
   return library;

@@ -62,6 +62,17 @@ def auto():
     return "cpu"
 
 
+def _in_forked_child():
+    """A driver that the parent used can't be used; and another thread may have held the lock."""
+    global _lock, _opened
+    _lock = threading.Lock()
+    if _opened == "":
+        _opened = "CUDA was used before fork(), and a child process can't use it then: start it with spawn instead"
+
+
+os.register_at_fork(after_in_child=_in_forked_child)
+
+
 def use_precision(number):
     """Sets the precision of products, now or when the device is opened."""
     global _precision

@@ -41,6 +41,7 @@ bool fault(std::string_view name) {
 }
 
 thread_local cudaError_t last_error = cudaSuccess;
+thread_local int current_device = fault("other_device") ? 1 : 0;
 
 cudaError_t result(cudaError_t error) {
   if (error != cudaSuccess) last_error = error;
@@ -72,7 +73,7 @@ namespace emulation {
 
 cudaError_t enqueue(cudaStream_t stream, std::function<void()> work) {
   const std::lock_guard lock(device_mutex());
-  if (stream == nullptr) return result(cudaErrorInvalidResourceHandle);
+  if (stream == nullptr || current_device != 0) return result(cudaErrorInvalidResourceHandle);
   if (stream->capture != nullptr) {
     stream->capture->work.push_back(std::move(work));
   } else {
@@ -155,10 +156,6 @@ cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   return cudaSuccess;
 }
 
-namespace {
-thread_local int current_device = fault("other_device") ? 1 : 0;
-}
-
 cudaError_t cudaGetDevice(int* device) {
   *device = current_device;
   return cudaSuccess;
@@ -202,6 +199,7 @@ cudaError_t cudaStreamSynchronize(cudaStream_t stream) {
 cudaError_t cudaStreamWaitEvent(cudaStream_t, cudaEvent_t, unsigned) { return cudaSuccess; }
 
 cudaError_t cudaEventCreate(cudaEvent_t* event) {
+  if (current_device != 0) return result(cudaErrorInvalidDevice);
   *event = new CUevent_st;
   return cudaSuccess;
 }
@@ -226,6 +224,7 @@ cudaError_t cudaEventDestroy(cudaEvent_t event) {
 }
 
 cudaError_t cudaMalloc(void** block, std::size_t bytes) {
+  if (current_device != 0) return result(cudaErrorInvalidDevice);  // it would be the other device's memory
   const std::lock_guard lock(device_mutex());
   Memory& m = memory();
   if (bytes > m.all - m.used) return result(cudaErrorMemoryAllocation);
