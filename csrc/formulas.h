@@ -185,8 +185,8 @@ HL_FORMULA V binary_op(V a, V b) {
   if constexpr (op == BinaryOp::multiply) return a * b;
   if constexpr (op == BinaryOp::divide) return a / b;
   if constexpr (op == BinaryOp::power) return pow_(a, b);
-  if constexpr (op == BinaryOp::maximum) return (a > b) | (a != a) ? a : b;
-  if constexpr (op == BinaryOp::minimum) return (a < b) | (a != a) ? a : b;
+  if constexpr (op == BinaryOp::maximum) return ((a > b) | (a != a)) ? a : b;
+  if constexpr (op == BinaryOp::minimum) return ((a < b) | (a != a)) ? a : b;
 }
 
 /// x ** exponent for whole exponents >= 0

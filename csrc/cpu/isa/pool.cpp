@@ -109,7 +109,11 @@ struct Neighbours {
 template <class T, int... I>
 HL_INLINE Vec<T> even_of(Vec<T> low, Vec<T> high, std::integer_sequence<int, I...>) {
   constexpr int lanes = kLanes<T>;
+#if __has_builtin(__builtin_shufflevector)
+  return __builtin_shufflevector(low, high, (I < lanes / 2 ? 2 * I : 2 * I + 1)...);
+#else
   return __builtin_shuffle(low, high, Mask<T>{(I < lanes / 2 ? 2 * I : 2 * I + 1)...});
+#endif
 }
 
 // Every second element; the second load begins one early, so that it ends with the last element wanted.

@@ -10,8 +10,8 @@ namespace {
 /// V is a vector; maximum and minimum keep a NaN from either side.
 template <ReduceOp op, class V>
 HL_INLINE V combine(V a, V b) {
-  if constexpr (op == ReduceOp::max) return (b > a) | (b != b) ? b : a;
-  if constexpr (op == ReduceOp::min) return (b < a) | (b != b) ? b : a;
+  if constexpr (op == ReduceOp::max) return ((b > a) | (b != b)) ? b : a;
+  if constexpr (op == ReduceOp::min) return ((b < a) | (b != b)) ? b : a;
   return a + b;
 }
 

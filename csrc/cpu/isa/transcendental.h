@@ -83,7 +83,7 @@ HL_INLINE Vec<float> pow_(Vec<float> x, Vec<float> y) {
   if (any((Mask<float>)x < 0)) return pow_by_lane(x, y);  // signs, and which exponents are odd, are the library's
   const Vec<float> power = in_double([](Vec<double> a, Vec<double> b) { return exp_(b * log_(a)); }, x, y);
   const Vec<float> one = constant<Vec<float>>(1);
-  return (x == one) | (y == Vec<float>{}) ? one : power;
+  return ((x == one) | (y == Vec<float>{})) ? one : power;
 }
 HL_INLINE Vec<double> pow_(Vec<double> x, Vec<double> y) { return pow_by_lane(x, y); }
 
