@@ -103,7 +103,7 @@ BAD = {
     ),
     "another version": (
         {"backend": other_version},
-        r"of another version of hotloop: .* has interface 1, \d+ is needed",
+        r"of another version of hotloop: .* has interface 1 of 16 bytes, wanted is \d+ of \d+ bytes",
     ),
     "no driver": (
         {"HOTLOOP_EMULATION_FAULT": "no_driver"},

@@ -24,8 +24,11 @@ const CudaLibrary* load(const std::string& path, std::string& reason) {
   }
   const CudaLibrary* library = get();
   if (library->version != kCudaLibraryVersion || library->size != sizeof(CudaLibrary)) {
+    const auto name = [](uint32_t version, uint64_t size) {
+      return std::to_string(version) + " of " + std::to_string(size) + " bytes";
+    };
     reason = "its CUDA library is of another version of hotloop: " + path + " has interface " +
-             std::to_string(library->version) + ", " + std::to_string(kCudaLibraryVersion) + " is needed";
+             name(library->version, library->size) + ", wanted is " + name(kCudaLibraryVersion, sizeof(CudaLibrary));
     return nullptr;
   }
   return library;
