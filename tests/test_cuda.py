@@ -435,7 +435,10 @@ def test_models_move_save_and_copy(tmp_path):
     want = model.predict(pictures)
     model.save(tmp_path / "model.npz")
     loaded = hl.load_model(tmp_path / "model.npz")
-    assert np.max(np.abs(loaded.predict(pictures) - want)) <= 1e-5
+    assert loaded.device == "cuda"
+    assert np.array_equal(loaded.predict(pictures), want)
+    around = hl.Sequential([loaded, L.Rescaling(2.0)])
+    assert np.array_equal(around.predict(pictures), 2 * want)
     copied = copy.deepcopy(model)
     assert np.array_equal(copied.predict(pictures), want)
     model.to("cpu")

@@ -175,7 +175,7 @@ def run(text):
 
 
 @pytest.mark.parametrize("text", [REGRESSION, LINE, BY_HAND, WORKFLOW], ids=["slope", "line", "hand", "workflow"])
-def test_regression_tutorials(text):
+def test_regression_tutorials(no_cuda, text):  # the tutorials leave their weights on the CPU
     names = run(text)
     assert abs(names["result"] - 4.0) <= 0.05 and names["losses"][-1] <= 1e-2 * names["losses"][0]
 

@@ -13,6 +13,8 @@ __all__ = ["load_model"]
 def load_model(path, custom_objects=None):
     """A model as it was saved: layers, weights, and if it was compiled, optimizer with its state, loss and metrics.
 
+    A compiled model runs on what device="auto" finds, any other on the CPU; to() moves it.
+
     Args:
         path: the file.
         custom_objects: dict of name to class or function, for layers, losses and the like that are not hotloop's.
@@ -46,6 +48,7 @@ def _rebuilt(arrays, metadata, custom_objects):
         model.build(tuple(metadata["built"]))
     load_named("load_model", model, under(WEIGHTS, arrays))
     if metadata["compiled"] is not None:
+        model.to("auto")  # as compile() has it
         model._compiled = Compiled.from_config(metadata["compiled"], custom_objects)
         model.optimizer = optim.from_config(metadata["compiled"]["optimizer"])
         state = metadata["optimizer"] | {"arrays": under(OPTIMIZER, arrays)}

@@ -152,6 +152,8 @@ class Sequential(Model):
             raise TypeError(f"[{self.name}] add wants a layer: got {layer!r}")
         if any(layer.name == other.name for other in self._layers):
             raise ValueError(f"[{self.name}] the name {layer.name!r} is taken: names of layers must differ")
+        if isinstance(layer, Model) and not self.weights:
+            self.device = layer.device  # a model around a trained one runs where that does
         self._layers.append(layer)
         try:
             if self.built:
