@@ -20,9 +20,10 @@ library=$out/cmake/libhotloop_cuda${emulated:+_emulated}.so
 export PYTHONPATH=$out/python PYTHONDONTWRITEBYTECODE=1 PATH=$PATH:/usr/local/cuda/bin
 command_line="bash benchmarks/gpu/check.sh${*:+ $*}"
 
-# The whole suite: tests/test_cuda*.py put every op, model and captured step on the device, and must not be skipped.
-tests=(env HOTLOOP_TEST_DEVICE=cuda "$python" -m pytest -q -p no:cacheprovider tests)
-[ -z "$emulated" ] || tests+=(--ignore tests/test_examples.py --ignore tests/test_ops.py)  # these take minutes there
+# All of the suite: tests/test_cuda*.py put every op, model and captured step on the device, and must not be skipped.
+tests=(env HOTLOOP_TEST_DEVICE=cuda "$python" -m pytest -q -p no:cacheprovider)
+# Emulated, the rest would take longer than a stage may.
+if [ -n "$emulated" ]; then tests+=(tests/test_cuda.py tests/test_precision.py); else tests+=(tests); fi
 
 # note WHAT OUTCOME SECONDS: a line of the report.
 note() {
