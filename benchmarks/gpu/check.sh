@@ -23,7 +23,7 @@ command_line="bash benchmarks/gpu/check.sh${*:+ $*}"
 # All of the suite: tests/test_cuda*.py put every op, model and captured step on the device, and must not be skipped.
 tests=(env HOTLOOP_TEST_DEVICE=cuda "$python" -m pytest -q -p no:cacheprovider)
 # Emulated, the rest would take longer than a stage may.
-if [ -n "$emulated" ]; then tests+=(tests/test_cuda.py tests/test_precision.py); else tests+=(tests); fi
+if [ -n "$emulated" ]; then tests+=(tests/test_cuda.py tests/test_cuda_arrays.py tests/test_precision.py); else tests+=(tests); fi
 
 # note WHAT OUTCOME SECONDS: a line of the report.
 note() {

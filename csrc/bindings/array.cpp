@@ -100,20 +100,15 @@ bool whole_strides(const py::array& array) {
 }
 
 template <class T>
-Array contiguous_copy(const char* op, const py::array& array, Where where) {
+Array contiguous_copy(const char* op, const py::array& array) {
   StridedShape s{};
   s.rank = static_cast<int>(array.ndim());
   for (int axis = 0; axis < s.rank; ++axis) {
     s.size[axis] = array.shape(axis);
     s.stride[axis] = array.strides(axis) / array.itemsize();
   }
-  const Array copy(allocate(op, where, py::dtype::of<T>(), Shape(array.shape(), array.shape() + array.ndim())), where);
-  if constexpr (std::is_same_v<T, float>) {
-    if (where == Where::cuda) {
-      run(op, CudaTurn()->kernels.copy_strided, s, static_cast<const T*>(array.data()), copy.template data<T>());
-      return copy;
-    }
-  }
+  const Shape shape(array.shape(), array.shape() + array.ndim());
+  const Array copy(allocate(op, Where::cpu, py::dtype::of<T>(), shape));
   run(op, cpu_backend<T>().copy_strided, s, static_cast<const T*>(array.data()), copy.template data<T>());
   return copy;
 }
@@ -123,7 +118,7 @@ Array convert(const char* op, const Argument& argument, const py::array& array) 
   if constexpr (std::is_floating_point_v<T>) {
     if (readable<T>(array)) {
       if ((array.flags() & py::array::c_style) != 0) return Array(array);
-      if (whole_strides(array)) return contiguous_copy<T>(op, array, Where::cpu);
+      if (whole_strides(array)) return contiguous_copy<T>(op, array);
     }
   }
   auto converted = Contiguous<T>::ensure(array);
@@ -141,7 +136,6 @@ Array convert_there(const char* op, const Argument& argument, const py::array& a
   if (!bytes && array.dtype().num() != py::dtype::num_of<float>()) {
     bad_dtype(op, argument, array, "float32 on CUDA (bytes and booleans become that)");
   }
-  if (!bytes && (array.flags() & py::array::c_style) == 0) return contiguous_copy<float>(op, array, Where::cuda);
   const Array there(contiguous_there(op, array), Where::cuda);
   if (!bytes) return there;
   const Array numbers = make_array(op, {Dtype::float32, Where::cuda}, there.shape());
@@ -301,8 +295,8 @@ StridedArray as_strided_operand(const char* op, const Argument& argument, ArrayT
 
 Array as_int64(const char* op, const Argument& argument, Where where) {
   if (argument.value.is_none()) return {};
-  const py::array array = to_ndarray(op, argument);
   if (where == Where::cuda) return as_exact<int64_t>(op, argument, where);
+  const py::array array = to_ndarray(op, argument);
   check_device(op, argument, where);
   const char kind = array.dtype().kind();
   if (kind != 'i' && kind != 'u' && kind != 'b') bad_dtype(op, argument, array, "integers");
@@ -390,12 +384,10 @@ Output::Output(const char* op, ArrayType type, const Shape& shape, py::handle ou
   }
   const Dtype dtype = type.dtype;
   const bool there = type.where == Where::cuda;
-  if (where_is(out) != type.where) {
+  if (there ? where_is(out) != Where::cuda : !py::isinstance<py::array>(out)) {
     type_error(op, there ? "out must be a CudaArray, as the operands are" : "out must be an ndarray");
   }
-  const Argument argument{"out", out};
-  if (!there && !py::isinstance<py::array>(out)) type_error(op, "out must be an ndarray");
-  const py::array target = to_ndarray(op, argument);
+  const py::array target = to_ndarray(op, {"out", out});
   const Shape found(target.shape(), target.shape() + target.ndim());
   if (found != shape) value_error(op, text("out has shape ", found, ", the result has ", shape));
   if (!target.dtype().equal(numpy_dtype(dtype))) {

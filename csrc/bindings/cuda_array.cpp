@@ -168,7 +168,7 @@ py::array contiguous_there(const char* op, const py::array& addresses) {
   if (is_contiguous(addresses)) return addresses;
   constexpr int64_t word = sizeof(float);
   const int64_t words = addresses.itemsize() / word;
-  if (addresses.itemsize() % word != 0 || addresses.ndim() + 1 > kMaxRank) {
+  if (words == 0 || addresses.ndim() + (words > 1 ? 1 : 0) > kMaxRank) {
     value_error(op, text("a CudaArray of dtype ", std::string(py::str(addresses.dtype())), " must be contiguous here"));
   }
   // Elements of any type are moved as so many float32s.

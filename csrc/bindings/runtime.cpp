@@ -31,10 +31,6 @@ py::dict memory_stats() {
   return result;
 }
 
-py::object empty(const Shape& shape, bool float64) {
-  return make_array("empty", {float64 ? Dtype::float64 : Dtype::float32, Where::cpu}, shape).object();
-}
-
 const Family family([](py::module_& m) {
   m.def("num_threads", &num_threads);
   m.def("set_num_threads", &set_threads, py::arg("n"));
@@ -45,7 +41,6 @@ const Family family([](py::module_& m) {
   m.def("set_bfloat16", &set_bfloat16, py::arg("on"));
   m.def("memory_stats", &memory_stats);
   m.def("empty_cache", &pool_empty_cache);
-  m.def("empty", &empty, py::arg("shape"), py::arg("float64") = false);
 });
 
 }  // namespace

@@ -246,15 +246,7 @@ def _as_float_array(value):
     return array if isinstance(value, np.generic | np.ndarray) else array.astype(np.float32)
 
 
-_one_there = None
-
-
-def one_there(array):
-    """1 on an array's device: the same CudaArray each time, which `is_one` knows without reading it."""
-    global _one_there
-    if _one_there is None:
-        _one_there = _core.full_like(array, (), 1)
-    return _one_there
+_one_there = None  # the CudaArray that backward() of a loss starts from: known to be 1 without reading it
 
 
 def is_one(dy):
@@ -264,11 +256,16 @@ def is_one(dy):
 
 def _first_gradient(y, gradient):
     """The array that backward() starts from, where it is neither a number nor given one of y's shape and dtype."""
+    global _one_there
     if gradient is None:
         array = y._data
         if array.size != 1:
             raise ValueError(f"[backward] shape {y.shape} is not a single element: pass the gradient to start from")
-        return _core.full_like(array, y.shape, 1) if array.ndim else one_there(array)
+        if array.ndim:
+            return _core.full_like(array, y.shape, 1)
+        if _one_there is None:
+            _one_there = _core.full_like(array, (), 1)
+        return _one_there
     gradient = checks.real_array("backward", "gradient", data(gradient)).astype(y.dtype, copy=False)
     if gradient.shape != y.shape:
         raise ValueError(f"[backward] gradient has shape {gradient.shape}, this Tensor {y.shape}")

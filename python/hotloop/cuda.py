@@ -1,4 +1,7 @@
-"""The CUDA backend, where an installation and a machine have one. It is opened when somebody first asks for it."""
+"""The CUDA backend, where an installation and a machine have one. It is opened when somebody first asks for it.
+
+One device is used: number 0, or the one that HOTLOOP_CUDA_DEVICE names.
+"""
 
 import importlib
 import importlib.util

@@ -123,7 +123,7 @@ def _getitem_there(x, key):
 def _joined(parts, axis, shape):
     """Arrays one behind the other along an axis, where the result has the shape."""
     if isinstance(parts[0], np.ndarray):
-        return np.concatenate(parts, axis, out=_core.empty(shape, parts[0].dtype == np.float64))
+        return np.concatenate(parts, axis, out=_core.empty_like(parts[0], shape))
     # On a device whole rows are copied: the axis goes to the front and back.
     order = [axis, *[i for i in range(len(shape)) if i != axis]]
     y = _core.empty_like(parts[0], [shape[i] for i in order])
