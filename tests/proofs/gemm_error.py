@@ -1,7 +1,7 @@
 """No element of a product is further from the exact one than 16 eps (|A| |B|), for any K to 16,384.
 
-eps is the unit roundoff. BLAS' own test programs ask for this bound. Exact is float64 for float32 operands, and the compiler's long double for
-float64 ones.
+eps is the unit roundoff; BLAS' own test programs ask for this bound. Exact is float64 for float32 operands, and the
+compiler's long double for float64 ones.
 """
 
 import numpy as np
