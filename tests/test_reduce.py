@@ -157,6 +157,14 @@ def test_gradient_of_ties_goes_to_the_first():
     assert x.grad.tolist() == [[0, 1, 1], [1, 0, 0]]
 
 
+def test_the_first_of_ties_is_that_of_x_whatever_the_order_of_axes():
+    for axis in ((0, 1), (1, 0), (-1, -2)):
+        for extreme in (Tensor.max, Tensor.min):
+            x = Tensor([[1.0, 3.0, 3.0], [3.0, 1.0, 1.0]], requires_grad=True)
+            extreme(x, axis).backward()
+            assert x.grad.tolist() == ([[0, 1, 0], [0, 0, 0]] if extreme is Tensor.max else [[1, 0, 0], [0, 0, 0]])
+
+
 def test_gradient_over_several_axes():
     array = np.random.default_rng(0).permutation(60).reshape(3, 4, 5).astype(np.float64)
     for axis in ((0, 2), (2, 0), 1, None, ()):

@@ -14,11 +14,11 @@ _DIVIDE = _core.binary_ops["divide"]
 
 
 def _axes(axis, rank):
-    """The reduced axes of an array of that rank, none negative."""
+    """The reduced axes of an array of that rank, none negative, in their order there."""
     if axis is None:
         return tuple(range(rank))
     axes = axis if isinstance(axis, tuple | list) else (axis,)
-    return tuple([int(i) % rank for i in axes])
+    return tuple(sorted([int(i) % rank for i in axes]))
 
 
 def _kept(shape, axis):
