@@ -1,0 +1,95 @@
+"""A case of the proof `exact`: integers whose sums are exact, an op called on them in every way, the comparison."""
+
+import math
+import random
+
+import numpy as np
+
+import hotloop as hl
+from hotloop.autograd import Tensor, data
+
+EXACT = {np.float32: 2**24, np.float64: 2**53}  # integers up to here are all there
+
+
+class Case:
+    """One case.
+
+    Attributes:
+        choose: random.Random for shapes and options.
+        what: what a failure is told by: the op, shapes and options.
+    """
+
+    def __init__(self, trial):
+        self.choose = random.Random(trial.seed)
+        self.device = trial.device
+        self.dtype = np.float32 if trial.device == "cuda" or self.choose.random() < 0.8 else np.float64
+        self.exact = EXACT[self.dtype]
+        self.rng = trial.rng
+        self.what = ""
+        self.large = self.choose.random() < (0.01 if trial.device == "cpu" else 0.003)
+
+    def one_of(self, *values):
+        return self.choose.choice(values)
+
+    def chance(self, p):
+        return self.choose.random() < p
+
+    def size(self, most=9):
+        """A size: mostly small, at times around the widths of vectors and tiles."""
+        return self.choose.randint(1, most) if self.chance(0.8) else self.one_of(8, 12, 15, 16, 17, 31, 32, 33, 48)
+
+    def integers(self, shape, limit):
+        """Integers of magnitude up to the limit."""
+        return self.rng.integers(-limit, limit, shape, endpoint=True)
+
+    def limit(self, depth):
+        """A magnitude whose products stay exact in sums of `depth` of them: at times the largest."""
+        most = math.isqrt(self.exact // max(depth, 1))
+        assert most > 0, f"sums of {depth} can't be exact"
+        return self.one_of(most, most, min(most, 3), self.choose.randint(1, most))
+
+    # -- calling the op -----------------------------------------------------------------------------------------------
+
+    def laid(self, array):
+        """The array in the dtype, on the CPU at times in another layout."""
+        array = array.astype(self.dtype)
+        if self.device == "cuda":
+            return hl.array(array, device="cuda")
+        layout = self.choose.randrange(8)
+        if layout == 0 and array.ndim:
+            return np.asfortranarray(array)
+        if layout == 1 and array.ndim:
+            wide = np.full((*array.shape[:-1], 2 * array.shape[-1]), np.nan, self.dtype)
+            wide[..., ::2] = array
+            return wide[..., ::2]
+        if layout == 2 and array.ndim:
+            return array[::-1].copy()[::-1]
+        return array
+
+    def check(self, op, arrays, want, dy=None, slopes=()):
+        """op(*arrays) gives `want`, and from dy the gradients `slopes`, where None is for one that is not looked at."""
+        self.same("result", op(*map(self.laid, arrays)), want)
+        if dy is None:
+            return
+        leaves = [Tensor(self.laid(array), requires_grad=True) for array in arrays]
+        y = op(*leaves)
+        self.same("result on the tape", y, want)
+        y.backward(self.laid(dy))
+        for i, (leaf, slope) in enumerate(zip(leaves, slopes, strict=True)):
+            if slope is not None:
+                self.same(f"gradient {i}", leaf.grad, slope)
+
+    def same(self, what, got, want):
+        """Compares numbers: 0 and -0 are the one integer that both are."""
+        got = data(got)
+        assert isinstance(got, np.ndarray if self.device == "cpu" else hl.CudaArray), f"{what}: {type(got)}"
+        got = got if isinstance(got, np.ndarray) else got.numpy()
+        assert got.dtype == self.dtype, f"{what} of {self.what}: {got.dtype}"
+        assert got.shape == want.shape, f"{what} of {self.what}: shape {got.shape}, wants {want.shape}"
+        if not np.array_equal(got, want):
+            wrong = np.argwhere(got != want)
+            at = tuple(wrong[0].tolist())
+            raise AssertionError(
+                f"{what} of {self.what} in {self.dtype.__name__}: {got[at]!r} at {at}, wants {want[at]!r}; "
+                f"{len(wrong)} of {want.size} differ"
+            )
