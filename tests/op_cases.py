@@ -425,9 +425,11 @@ def convolutions():
     }
     common = {"op": "conv2d", "reference": ref.conv2d, "depth": conv_depth, "inf": False}
     for label, (shapes, options) in rows.items():
-        empty = ((0, *shapes[0][1:]), *shapes[1:])
+        empty = [((0, *shapes[0][1:]), *shapes[1:])]
+        if "same" in label:
+            empty.append(((2, 0, *shapes[0][2:]), *shapes[1:]))
         grad = tuple(range(len(shapes)))
-        sizes = (shapes, empty)
+        sizes = (shapes, *empty)
         yield Case(**common, label=label, sizes=sizes, large=sized.get(label, large), options=options, grad=grad)
     shapes = (small, (3, 3, 4, 5), (5,))
     for name in ref.ACTIVATIONS:

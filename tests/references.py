@@ -73,7 +73,7 @@ def paddings(padding, size, window, stride, dilation):
     if padding == "same":
         both = []
         for extent, k, s, d in zip(size, window, stride, dilation, strict=True):
-            total = max((-(-extent // s) - 1) * s + (k - 1) * d + 1 - extent, 0)
+            total = max((-(-extent // s) - 1) * s + (k - 1) * d + 1 - extent, 0) if extent else 0
             both.append((total // 2, total - total // 2))
         return tuple(both)
     return tuple(pair(p) for p in pair(padding))
@@ -82,7 +82,7 @@ def paddings(padding, size, window, stride, dilation):
 def _output_size(extent, window, stride, dilation, pad, ceil_mode=False):
     room = extent + sum(pad) - (window - 1) * dilation - 1
     if not ceil_mode:
-        return room // stride + 1
+        return max(room // stride + 1, 0)
     size = -(-room // stride) + 1
     # The last window has to begin inside the input or its left padding.
     return size - 1 if (size - 1) * stride >= extent + pad[0] else size

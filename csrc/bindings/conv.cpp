@@ -24,6 +24,7 @@ int64_t output_size(const char* op, const char* axis, int64_t size, int64_t befo
     value_error(op, text(axis, ": window ", taps, ", stride ", stride, " and dilation ", dilation,
                          " must be at least 1, padding ", before, ", ", after, " at least 0"));
   }
+  if (padded == 0) return 0;  // "same" over nothing
   if (reach > padded) {
     value_error(op, text(axis, ": window ", taps, " with dilation ", dilation, " spans ", reach,
                          ", the padded input has ", padded));

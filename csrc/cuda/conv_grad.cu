@@ -89,6 +89,7 @@ Status conv2d_input_grad(const Conv2dShape& s, const float* dy, const float* w, 
 Status conv2d_weight_grad(const Conv2dShape& s, const float* x, const float* dy, float* dw) {
   const int64_t channels = s.c / s.groups, patch = s.kh * s.kw * channels, pixels = s.n * s.oh * s.ow;
   if (patch * s.f == 0) return kOk;
+  if (pixels == 0) return fill(dw, 0, patch * s.f * static_cast<int64_t>(sizeof(float)));
   HL_TRY(check_sizes(s));
   if (is_pointwise(s)) {
     MatmulShape product{};
@@ -97,7 +98,7 @@ Status conv2d_weight_grad(const Conv2dShape& s, const float* x, const float* dy,
     product.b_row = s.f, product.b_col = 1;
     return matmul(product, x, dy, nullptr, dw);
   }
-  if (has_small_patches(s) && pixels > 0) return direct_weight_grad({s, 1, 1, s.oh, s.ow}, x, dy, nullptr, dw);
+  if (has_small_patches(s)) return direct_weight_grad({s, 1, 1, s.oh, s.ow}, x, dy, nullptr, dw);
   const int filters = static_cast<int>(s.f / s.groups);
   const PatchColumns patches = {output_patches(s, x)};
   const Matrix gradient = grouped_columns(dy, s.f, s.groups);
