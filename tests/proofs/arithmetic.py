@@ -1,6 +1,6 @@
-"""What the ops come to on integers: int64 arithmetic, which knows no rounding and shares nothing with the kernels.
+"""What ops come to in the arithmetic of their arrays: int64, which knows no rounding, or a wide float.
 
-Arrays are int64; images are (n, h, w, c), weights (kh, kw, c / groups, f).
+It shares nothing with the kernels. Images are (n, h, w, c), weights (kh, kw, c / groups, f).
 """
 
 import math
@@ -9,7 +9,10 @@ import numpy as np
 
 from references import paddings, pair
 
-LOWEST = np.iinfo(np.int64).min
+
+def lowest(dtype):
+    """What a window without elements has as its maximum."""
+    return -np.inf if np.dtype(dtype).kind == "f" else np.iinfo(dtype).min
 
 
 class Windows:
@@ -44,8 +47,8 @@ class Windows:
         shape = (frame.shape[0], *self.grid, *self.window, frame.shape[3])
         return np.ndarray(shape, frame.dtype, frame, 0, (n, sh * row, sw * column, dh * row, dw * column, channel))
 
-    def _frame(self, n, c, fill):
-        return np.full((n, *self.extent, c), fill, np.int64)
+    def _frame(self, n, c, fill, dtype):
+        return np.full((n, *self.extent, c), fill, dtype)
 
     def _inside(self, frame):
         (top, _), (left, _) = self.pads
@@ -53,13 +56,13 @@ class Windows:
 
     def of(self, x, fill=0):
         """(n, oh, ow, kh, kw, c): what windows see of x; `fill` outside."""
-        frame = self._frame(x.shape[0], x.shape[3], fill)
+        frame = self._frame(x.shape[0], x.shape[3], fill, x.dtype)
         self._inside(frame)[...] = x
         return self._seen(frame)
 
     def back(self, parts):
         """The images that `parts` (n, oh, ow, kh, kw, c) add up to, each where its window saw it."""
-        frame = self._frame(parts.shape[0], parts.shape[5], 0)
+        frame = self._frame(parts.shape[0], parts.shape[5], 0, parts.dtype)
         seen = self._seen(frame)
         for i in range(self.window[0]):
             for j in range(self.window[1]):
@@ -68,7 +71,7 @@ class Windows:
 
     def counts(self, with_padding):
         """(oh, ow): how many elements each averages; at least 1."""
-        frame = self._frame(1, 1, 0)
+        frame = self._frame(1, 1, 0, np.int64)
         if with_padding:
             frame[:, : self.images[1] + sum(self.pads[0]), : self.images[2] + sum(self.pads[1])] = 1
         else:
@@ -116,10 +119,10 @@ def conv2d_grads(x, w, dy, windows, groups):
 
 
 def max_pool2d(x, windows):
-    """(y, places), both (n, oh, ow, c); LOWEST and -1 where a window sees nothing of x."""
+    """(y, places), both (n, oh, ow, c); lowest() and -1 where a window sees nothing of x."""
     n, h, w, c = x.shape
     taps = math.prod(windows.window)
-    seen = windows.of(x, LOWEST).reshape(n, *windows.grid, taps, c)
+    seen = windows.of(x, lowest(x.dtype)).reshape(n, *windows.grid, taps, c)
     places = windows.of(np.arange(h * w).reshape(1, h, w, 1), -1).reshape(1, *windows.grid, taps, 1)
     first = seen.argmax(3)[:, :, :, None]
     places = np.broadcast_to(places, seen.shape)
@@ -129,7 +132,7 @@ def max_pool2d(x, windows):
 def max_pool2d_grad(shape, dy, places):
     """dx of the shape, from dy (n, oh, ow, c)"""
     n, h, w, c = shape
-    dx = np.zeros((n, h * w, c), np.int64)
+    dx = np.zeros((n, h * w, c), dy.dtype)
     image, _, _, channel = np.indices(dy.shape, sparse=True)
     kept = places >= 0
     image, channel = np.broadcast_to(image, dy.shape)[kept], np.broadcast_to(channel, dy.shape)[kept]

@@ -7,7 +7,7 @@ the dtype's own quotient of the exact sum and the count.
 import math
 
 import numpy as np
-from tests.proofs import integers
+from tests.proofs import arithmetic
 from tests.proofs.integer_case import Case
 from tests.proofs.integer_windows import avg_pool2d, conv2d, conv2d_max_pool2d, global_pool2d, max_pool2d
 from tests.proofs.proof import Proof
@@ -69,8 +69,8 @@ def matmul(case):
     rows, columns = a[None] if vectors[0] else a, b[:, None] if vectors[1] else b
     slopes = dy[..., None] if vectors[1] else dy
     slopes = slopes[..., None, :] if vectors[0] else slopes
-    da = integers.summed_to(slopes @ columns.swapaxes(-1, -2), rows.shape).reshape(a.shape)
-    db = integers.summed_to(rows.swapaxes(-1, -2) @ slopes, columns.shape).reshape(b.shape)
+    da = arithmetic.summed_to(slopes @ columns.swapaxes(-1, -2), rows.shape).reshape(a.shape)
+    db = arithmetic.summed_to(rows.swapaxes(-1, -2) @ slopes, columns.shape).reshape(b.shape)
 
     def transposed(x):
         return x.swapaxes(-1, -2) if x.ndim > 1 else x
@@ -135,7 +135,7 @@ def reductions(case):
         wide = np.ones_like(x)
     else:
         y = getattr(x, kind)(axes, keepdims=kept)
-        wide = integers.first_extremes(x, axes, kind == "max")
+        wide = arithmetic.first_extremes(x, axes, kind == "max")
     y, dy = np.asarray(y), case.integers(np.shape(y), case.exact)
     slope = wide * dy.reshape([1 if i in axes else n for i, n in enumerate(shape)])
     if kind == "mean":

@@ -3,7 +3,7 @@
 import math
 
 import numpy as np
-from tests.proofs import integers
+from tests.proofs import arithmetic
 
 import hotloop as hl
 
@@ -64,7 +64,7 @@ def conv_arguments(case):
 
 def windows_of(shape, window, options):
     kept = {k: v for k, v in options.items() if k in ("stride", "padding", "dilation", "ceil_mode")}
-    return integers.Windows(shape, window, **kept)
+    return arithmetic.Windows(shape, window, **kept)
 
 
 def conv_integers(case, x_shape, w_shape, windows):
@@ -80,10 +80,10 @@ def conv2d(case):
     limit, (x, w, b) = conv_integers(case, x_shape, w_shape, windows)
     options |= is_nchw(case) | {"activation": "relu" if relu else None}
     case.what = f"conv2d {x_shape} {w_shape}, bias {bias}, {options}"
-    y = integers.conv2d(x, w, windows, groups) + (b if bias else 0)
+    y = arithmetic.conv2d(x, w, windows, groups) + (b if bias else 0)
     dy = case.integers(y.shape, limit)
     dz = np.where(y > 0, dy, 0) if relu else dy
-    dx, dw = integers.conv2d_grads(x, w, dz, windows, groups)
+    dx, dw = arithmetic.conv2d_grads(x, w, dz, windows, groups)
     y = np.maximum(y, 0) if relu else y
     case.check(
         lambda *arrays: hl.conv2d(*arrays, **options),
@@ -102,12 +102,12 @@ def conv2d_max_pool2d(case):
     limit, (x, w, b) = conv_integers(case, x_shape, w_shape, windows)
     options |= is_nchw(case) | {"activation": "relu" if relu else None, "pool": tuple(pool)}
     case.what = f"conv2d_max_pool2d {x_shape} {w_shape}, bias {bias}, {options}"
-    z = integers.conv2d(x, w, windows, groups) + (b if bias else 0)
-    pools = integers.Windows(z.shape, tuple(pool), tuple(pool))
-    y, places = integers.max_pool2d(np.maximum(z, 0) if relu else z, pools)
+    z = arithmetic.conv2d(x, w, windows, groups) + (b if bias else 0)
+    pools = arithmetic.Windows(z.shape, tuple(pool), tuple(pool))
+    y, places = arithmetic.max_pool2d(np.maximum(z, 0) if relu else z, pools)
     dy = case.integers(y.shape, limit)
     dp = np.where(y > 0, dy, 0) if relu else dy
-    dx, dw = integers.conv2d_grads(x, w, integers.max_pool2d_grad(z.shape, dp, places), windows, groups)
+    dx, dw = arithmetic.conv2d_grads(x, w, arithmetic.max_pool2d_grad(z.shape, dp, places), windows, groups)
     case.check(
         lambda *arrays: hl.conv2d_max_pool2d(*arrays, **options),
         [given(x, options), w, b][: 2 + bias],
@@ -141,10 +141,10 @@ def max_pool2d(case):
     windows = pool_windows(x_shape, window, options)
     case.what = f"max_pool2d {x_shape} {window} {options}"
     x = case.integers(x_shape, case.one_of(1, 3, 20, case.exact))  # equal ones are many: the first wins
-    y, places = integers.max_pool2d(x, windows)
+    y, places = arithmetic.max_pool2d(x, windows)
     dy = case.integers(y.shape, case.exact // math.prod(window))
     want = np.where(places < 0, -np.inf, y.astype(case.dtype))
-    slope = integers.max_pool2d_grad(x_shape, dy, places)
+    slope = arithmetic.max_pool2d_grad(x_shape, dy, places)
     case.check(
         lambda x: hl.max_pool2d(x, window, **options),
         [given(x, options)],
@@ -160,13 +160,13 @@ def max_pool2d(case):
 
 def averaged(case, op, x, windows, counts, options):
     """Checks `op`, a mean over windows: the quotient, and the gradient where each share is exact."""
-    sums = integers.pool_sums(x, windows)
+    sums = arithmetic.pool_sums(x, windows)
     want = sums.astype(case.dtype) / counts[:, :, None].astype(case.dtype)
     unit = counts.max(initial=1)  # whose reciprocal is exact, with those of all smaller powers of two
     if np.any(counts & (counts - 1)):
         return case.check(op, [given(x, options)], given(want, options))
     dy = case.integers(want.shape, case.exact // int(unit * math.prod(windows.window)))
-    slope = integers.spread(dy * (unit // counts[:, :, None]), windows).astype(case.dtype) / case.dtype(unit)
+    slope = arithmetic.spread(dy * (unit // counts[:, :, None]), windows).astype(case.dtype) / case.dtype(unit)
     return case.check(op, [given(x, options)], given(want, options), given(dy, options), [given(slope, options)])
 
 
@@ -188,7 +188,7 @@ def global_pool2d(case):
     kept = case.chance(0.4)
     mean = case.chance(0.5)
     case.what = f"global pooling {x_shape}, mean {mean}, keepdims {kept}, {options}"
-    windows = integers.Windows(x_shape, tuple(sides))
+    windows = arithmetic.Windows(x_shape, tuple(sides))
     function = hl.global_avg_pool2d if mean else hl.global_max_pool2d
 
     def op(x):
@@ -201,7 +201,7 @@ def global_pool2d(case):
         x = case.integers(x_shape, case.exact // math.prod(sides))
         return averaged(case, op, x, windows, windows.counts(False), options)
     x = case.integers(x_shape, case.one_of(1, 5, case.exact))
-    y, places = integers.max_pool2d(x, windows)
+    y, places = arithmetic.max_pool2d(x, windows)
     dy = case.integers(y.shape, case.exact)
-    slope = given(integers.max_pool2d_grad(x_shape, dy, places), options)
+    slope = given(arithmetic.max_pool2d_grad(x_shape, dy, places), options)
     return case.check(op, [given(x, options)], given(y, options), given(dy, options), [slope])
