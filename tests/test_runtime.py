@@ -14,11 +14,11 @@ import hotloop as hl
 from hotloop import _core
 
 
-def in_subprocess(code, **environment):
+def in_subprocess(code, arguments=(), **environment):
     """Runs code in a fresh Python with hotloop importable; returns the finished process."""
     path = os.pathsep.join(filter(None, sys.path))
     env = {**os.environ, "PYTHONPATH": path, **environment}
-    return subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60)
+    return subprocess.run([sys.executable, "-c", code, *arguments], env=env, capture_output=True, text=True, timeout=60)
 
 
 def printed(code, **environment):
@@ -239,6 +239,38 @@ def test_an_absurd_size_is_a_memory_error_and_work_goes_on():
         with pytest.raises(MemoryError):
             hl.matmul(tall, tall.T)
     assert some_work() == want
+
+
+STEP_OUTSIDE = """
+import ctypes, sys
+import numpy as np
+from hotloop import _core
+
+ordinary = _core.full_like(np.zeros(1, np.float32), (5,), 1.5)
+_core.set_guard(sys.argv[1])
+fenced = _core.full_like(np.zeros(1, np.float32), (5,), 2.5)
+assert fenced.tolist() == [2.5] * 5 and _core.memory_stats()["bytes_in_use"] >= 20
+del ordinary
+_core.set_guard("")
+outside = {"before": -1, "after": 20, "freed": 0}
+address = fenced.ctypes.data + outside[sys.argv[2]]
+if sys.argv[2] == "freed":
+    del fenced
+print("alive", flush=True)
+ctypes.string_at(address, 1)
+"""
+
+
+@pytest.mark.parametrize(("side", "step"), [("before", "before"), ("after", "after"), ("after", "freed")])
+def test_a_step_outside_a_fenced_block_faults(side, step):
+    process = in_subprocess(STEP_OUTSIDE, arguments=(side, step))
+    assert process.stdout.split() == ["alive"]
+    assert process.returncode == -11
+
+
+def test_bad_side_of_a_fence():
+    with pytest.raises(ValueError, match=r"^\[set_guard\] wants"):
+        _core.set_guard("both")
 
 
 # ---- import ---------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 
 #include "bindings/array.h"
 #include "runtime/cpu_features.h"
+#include "runtime/guard.h"
 #include "runtime/memory.h"
 #include "runtime/threads.h"
 
@@ -18,6 +19,13 @@ std::vector<std::string> isa_tiers() {
   std::vector<std::string> names;
   for (const Tier tier : available_tiers()) names.emplace_back(tier_name(tier));
   return names;
+}
+
+void guard_blocks(const std::string& side) {
+  if (side != "" && side != "before" && side != "after") {
+    value_error("set_guard", text("wants \"before\", \"after\" or \"\", got \"", side, "\""));
+  }
+  set_guard(side.empty() ? Guard::none : side == "before" ? Guard::before : Guard::after);
 }
 
 py::dict memory_stats() {
@@ -39,6 +47,7 @@ const Family family([](py::module_& m) {
   m.def("isa", [] { return std::string(tier_name(current_tier())); });
   m.def("set_isa", &set_tier, py::arg("name"));
   m.def("set_bfloat16", &set_bfloat16, py::arg("on"));
+  m.def("set_guard", &guard_blocks, py::arg("side"));
   m.def("memory_stats", &memory_stats);
   m.def("empty_cache", &pool_empty_cache);
 });

@@ -9,6 +9,8 @@
 #include <new>
 #include <vector>
 
+#include "runtime/guard.h"
+
 namespace hotloop {
 namespace {
 
@@ -64,6 +66,12 @@ class Pool {
  public:
   void* allocate(std::size_t bytes) {
     if (bytes > kMaxRequest) throw std::bad_alloc();
+    if (const Guard guard = guards::wanted.load(std::memory_order_relaxed); guard != Guard::none) [[unlikely]] {
+      const std::lock_guard lock(mutex_);
+      void* block = guards::allocate(bytes, guard);
+      count_in_use(bytes);
+      return block;
+    }
     const std::size_t size_class = size_class_of(bytes);
     {
       const std::lock_guard lock(mutex_);
@@ -100,6 +108,8 @@ class Pool {
   }
 
   void release(void* data) noexcept {
+    if (guards::blocks.load(std::memory_order_relaxed) != 0 && release_guarded(data)) [[unlikely]]
+      return;
     Header* header = reinterpret_cast<Header*>(static_cast<char*>(data) - kHeaderBytes);
     const int64_t bytes = static_cast<int64_t>(header->bytes);
     {
@@ -140,6 +150,14 @@ class Pool {
 
  private:
   static void* data_of(Header* header) { return reinterpret_cast<char*>(header) + kHeaderBytes; }
+
+  bool release_guarded(void* data) noexcept {
+    const std::lock_guard lock(mutex_);
+    std::size_t bytes = 0;
+    if (!guards::release(data, &bytes)) return false;
+    stats_.bytes_in_use -= static_cast<int64_t>(bytes);
+    return true;
+  }
 
   void count_in_use(std::size_t bytes) {
     stats_.bytes_in_use += static_cast<int64_t>(bytes);
