@@ -58,7 +58,7 @@ FUNCTIONS = {
     "sigmoid": (hl.sigmoid, _sigmoid, lambda x: x * _sigmoid(-x), 2),
     "silu": (hl.silu, lambda x: _times(x, _sigmoid(x)), lambda x: 1 + x * _sigmoid(-x), 2),
     "softplus": (hl.softplus, _softplus, lambda x: x * _sigmoid(x) / _softplus(x), 2),
-    "gelu": (hl.gelu, lambda x: _times(x, _normal_cdf(x)), _gelu_slope, 2.1),
+    "gelu": (hl.gelu, lambda x: _times(x, _normal_cdf(x)), _gelu_slope, 2),
     "gelu_tanh": (
         lambda x: hl.gelu(x, "tanh"),
         lambda x: _times(x, _sigmoid(_gelu_argument(x))),

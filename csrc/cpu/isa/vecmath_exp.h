@@ -135,15 +135,17 @@ HL_INLINE V normal_cdf_(V x) {
     const V k = constant<V>(1.25), most = constant<V>(14.25);
     V a = abs_(x);
     a = a > most ? most : a;
-    const V p =
-        polynomial((a - k) / (a + k), {0.23076032, -0.27622974, 0.013287533, 0.028908767, 0.009005587, -0.0014137565,
-                                       -0.0028889482, -0.001722064, -0.0012143437, 0.0015100068});
+    // P = p + p_low: what rounding the last sum loses would be seen where x is near -0.8.
+    const V t = (a - k) / (a + k), middle = constant<V>(0.23076032);
+    const V bend = t * polynomial(t, {-0.27622974, 0.013287533, 0.028908767, 0.009005587, -0.0014137565, -0.0028889482,
+                                      -0.001722064, -0.0012143437, 0.0015100068});
+    const V p = middle + bend, p_low = bend - (p - middle);
     // a^2 = high^2 + low: high has half the digits, so that its square is exact.
     const V high = (V)((BitsOf<V>)a & ~static_cast<uint32_t>(0xFFF));
     const V low = (a - high) * (a + high);
     const auto [bits, r_high, r_low] = reduce_exponent(-half * high * high);
     const V rest = r_low - half * low, r = r_high + rest;
-    const V far = scale_by_power(p + p * (r_high + (rest + r * r * exp_tail(r))), bits);
+    const V far = scale_by_power(p + (p_low + p * (r_high + (rest + r * r * exp_tail(r)))), bits);
     const V near = half + x * polynomial(x * x, {0.3989423, -0.06649067, 0.009975446, -0.0011906119, 0.00011223236});
     return a < constant<V>(0.674) ? near : (x < zero ? far : one - far);
   }
