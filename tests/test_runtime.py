@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import sys
 import threading
@@ -149,6 +150,27 @@ def test_a_pool_of_forked_processes(threads):
     want = [some_work(seed) for seed in range(6)]
     with multiprocessing.get_context("fork").Pool(2) as pool:
         assert pool.map(some_work, range(6)) == want
+
+
+@pytest.mark.filterwarnings("ignore:This process .* is multi-threaded, use of fork:DeprecationWarning")
+def test_a_child_forked_while_another_thread_draws_random_numbers_can_draw():
+    hl.set_seed(0)
+    drawing = threading.Thread(target=hl.randn, args=(20_000_000,))
+    drawing.start()
+    time.sleep(0.02)
+    child = os.fork()
+    if child == 0:
+        hl.dropout(hl.randn(10), 0.5)
+        os._exit(0)
+    found, until = 0, time.monotonic() + 20
+    while not found and time.monotonic() < until:
+        found, status = os.waitpid(child, os.WNOHANG)
+        time.sleep(0.01)
+    if not found:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+    drawing.join()
+    assert found and status == 0
 
 
 # ---- tiers ----------------------------------------------------------------------------------------------------------

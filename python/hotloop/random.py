@@ -1,6 +1,8 @@
 """Streams of random numbers, started by set_seed: one for initial weights and shuffling, one for dropout."""
 
+import copy
 import math
+import os
 import threading
 from contextlib import contextmanager
 
@@ -89,6 +91,17 @@ def set_seed(n):
     seed = checks.integer("set_seed", "seed", n, 0)
     with _lock:
         _streams = _Streams(seed)
+
+
+def _in_forked_child():
+    """Another thread of the parent may have been drawing: its locks, NumPy's among them, would stay locked here."""
+    global _lock
+    _lock = threading.Lock()
+    if _streams is not None:
+        _streams.generator = copy.deepcopy(_streams.generator)  # with a lock of its own
+
+
+os.register_at_fork(after_in_child=_in_forked_child)
 
 
 def generator():
