@@ -428,6 +428,8 @@ def convolutions():
         empty = [((0, *shapes[0][1:]), *shapes[1:])]
         if "same" in label:
             empty.append(((2, 0, *shapes[0][2:]), *shapes[1:]))
+        if label == "plain":
+            empty.append((small, (3, 2, 4, 0), (0,)))
         grad = tuple(range(len(shapes)))
         sizes = (shapes, *empty)
         yield Case(**common, label=label, sizes=sizes, large=sized.get(label, large), options=options, grad=grad)

@@ -27,7 +27,7 @@ def _before_activation(y, dy, kind, alpha):
 
 
 def _bias_grad(dz):
-    return _core.reduce(dz.reshape(-1, dz.shape[-1]), (0,), _core.reduce_ops["sum"])
+    return _core.reduce(dz, (0, 1, 2), _core.reduce_ops["sum"])
 
 
 def conv2d(
