@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 from tests.proofs import arithmetic
+from tests.proofs.calls import here, there
 
 import hotloop as hl
 
@@ -153,8 +154,8 @@ def max_pool2d(case):
         [given(slope, options)],
     )
     if case.chance(0.3):
-        _, found = hl.max_pool2d(case.laid(given(x, options)), window, return_indices=True, **options)
-        found = found if isinstance(found, np.ndarray) else found.numpy()
+        images = there(case.laid(given(x, options)), case.device)
+        found = here(hl.max_pool2d(images, window, return_indices=True, **options)[1], case.device)
         assert np.array_equal(found, given(places, options)), f"indices of {case.what}"
 
 
