@@ -70,4 +70,4 @@ def check(trial):
         trial.measure(f"largest {np.dtype(dtype).name} error, of its bound", case.worst)
 
 
-proof = Proof(check=check, small=60, full=len(SIZES) ** 3, cuda=True)
+proof = Proof(check=check, small=40, full=len(SIZES) ** 3, cuda=True)
