@@ -24,7 +24,7 @@ class Case:
         self.exact = EXACT[self.dtype]
         self.rng = trial.rng
         self.what = ""
-        self.large = self.choose.random() < (0.01 if trial.device == "cpu" else 0.003)
+        self.large = self.choose.random() < (0.02 if trial.device == "cpu" else 0.005)
 
     def one_of(self, *values):
         return self.choose.choice(values)
