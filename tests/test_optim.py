@@ -429,10 +429,13 @@ def test_a_step_is_noticed_by_the_tape():
         y.backward(np.ones((3, 3)))
 
 
-def test_empty_parameters_are_carried_along():
-    params = make_params(shapes=[(0,), (3,), (2, 0)])
-    run(optim.Adam(params), params, make_gradients(params, 2))
-    assert [p.shape for p in params] == [(0,), (3,), (2, 0)]
+@pytest.mark.parametrize("shapes", [[(0,), (3,), (2, 0)], [(3,), (0,), (0,)], [(0,), (2, 0)], [(3,), (0,), (20,)]])
+def test_empty_parameters_are_carried_along(shapes):
+    params = make_params(shapes=shapes)
+    before, steps = values(params), make_gradients(params, 2)
+    run(optim.Adam(params), params, steps)
+    for number, (tensor, start) in enumerate(zip(params, before, strict=True)):
+        assert close(tensor.numpy(), adam(start, [gradients[number] for gradients in steps]), 5e-6)
 
 
 # ---- saving ----------------------------------------------------------------------------------------------------------

@@ -94,7 +94,8 @@ class Group:
     """
 
     def __init__(self, numbered, state_fill):
-        numbered = sorted(numbered, key=lambda entry: entry[2].begin)
+        # A view of nothing begins at 0, wherever it was made: before the Tensor that really lies there.
+        numbered = sorted(numbered, key=lambda entry: (entry[2].begin, entry[2].end))
         first = numbered[0][2]
         low, high = first.begin, numbered[-1][2].end
         self.data, self.grad = first.data[low:high], first.grad[low:high]
