@@ -6,7 +6,7 @@ within a bound of the exact result, from the number of roundings: float64 for fl
 """
 
 import numpy as np
-from tests.proofs import shapes_rows, shapes_windows
+from tests.proofs import shapes_rows, shapes_updates, shapes_windows
 from tests.proofs.proof import Proof
 from tests.proofs.rounded_case import Case
 
@@ -67,7 +67,8 @@ def check(trial):
         linear(case, m, k, n)
         shapes_windows.check(case, m, k, n)
         shapes_rows.check(case, m, k, n)
+        shapes_updates.check(case, m, k, n)
         trial.measure(f"largest {np.dtype(dtype).name} error, of its bound", case.worst)
 
 
-proof = Proof(check=check, small=40, full=len(SIZES) ** 3, cuda=True)
+proof = Proof(check=check, small=30, full=len(SIZES) ** 3, cuda=True)
