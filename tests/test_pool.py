@@ -389,7 +389,7 @@ def test_kernels_refuse_what_the_geometry_cannot_give():
         _core.max_pool2d(x, pair, (2, 0), (1, 1), (2, 2, 0, 0, 0, 0))
     with pytest.raises(ValueError, match=r"^\[avg_pool2d\] output size or padding of -1$"):
         _core.avg_pool2d(x, pair, pair, (2, 2, 0, -1, 0, 0))
-    with pytest.raises(ValueError, match=r"^\[max_pool2d_grad\] indices has shape \(1, 1, 2, 1\), the windows make"):
+    with pytest.raises(ValueError, match=r"^\[max_pool2d_grad\] indices \(1, 1, 2, 1\) wants shape"):
         _core.max_pool2d_grad(
             x[:, :2, :2], np.zeros((1, 1, 2, 1), np.int32), x.shape, pair, pair, (1, 1), (2, 2, 0, 0, 0, 0)
         )

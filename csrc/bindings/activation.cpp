@@ -50,7 +50,7 @@ py::object activation_grad(py::handle saved_in, py::handle dy_in, int kind, doub
   return dx.object();
 }
 
-const Family family([](py::module_& m) {
+const Family activation_family([](py::module_& m) {
   export_names(m, "activations", {HL_ACTIVATIONS(HL_NAME)});
   m.def("activation", &activation, py::arg("x"), py::arg("kind"), py::arg("alpha") = 0.0, py::arg("out") = py::none());
   m.def("activation_grad", &activation_grad, py::arg("saved"), py::arg("dy"), py::arg("kind"), py::arg("alpha") = 0.0);

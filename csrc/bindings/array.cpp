@@ -346,6 +346,10 @@ void check_rank(const char* op, const char* name, const Array& array, int rank, 
   }
 }
 
+void check_shape(const char* op, const char* name, const Shape& found, const Shape& wanted) {
+  if (found != wanted) value_error(op, text(name, " ", found, " wants shape ", wanted));
+}
+
 int64_t checked_size(const char* op, const Shape& shape) {
   int64_t size = 1;
   bool overflow = false;

@@ -122,6 +122,8 @@ Array as_exact(const char* op, const Argument& argument, Where where);
 Array as_writable(const char* op, const Argument& argument, ArrayType type);
 
 /// Raises ValueError unless the array has the rank.
+/// Raises ValueError where an argument has not the shape that the others ask for.
+void check_shape(const char* op, const char* name, const Shape& found, const Shape& wanted);
 void check_rank(const char* op, const char* name, const Array& array, int rank, const char* wanted);
 
 /// Number of elements of a shape; raises ValueError where it overflows.

@@ -108,7 +108,7 @@ py::object rescale_bytes(py::handle x_in, double factor, double offset, bool flo
   return y.object();
 }
 
-const Family family([](py::module_& m) {
+const Family batch_family([](py::module_& m) {
   m.def("gather_rows", &gather_rows, py::arg("x"), py::arg("indices"), py::arg("out") = py::none());
   m.def("gather_rows_grad", &gather_rows_grad, py::arg("dy"), py::arg("indices"), py::arg("rows"));
   m.def("rescale_bytes", &rescale_bytes, py::arg("x"), py::arg("factor"), py::arg("offset") = 0.0,

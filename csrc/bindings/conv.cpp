@@ -7,7 +7,6 @@
 namespace hotloop::bindings {
 namespace {
 
-using Pair = std::pair<int64_t, int64_t>;
 using Sides = std::tuple<int64_t, int64_t, int64_t, int64_t>;  // top, left, bottom, right
 
 struct ConvOptions {
@@ -48,22 +47,12 @@ Conv2dShape conv_shape(const char* op, const Shape& x, const Shape& w, const Con
   if (s.c / s.groups != w[2]) {
     value_error(op, text("channels differ: input ", x, " has ", s.c, ", weight ", w, " wants ", w[2] * s.groups));
   }
-  s.stride_h = options.stride.first, s.stride_w = options.stride.second;
-  s.dilation_h = options.dilation.first, s.dilation_w = options.dilation.second;
+  s.stride_h = options.stride[0], s.stride_w = options.stride[1];
+  s.dilation_h = options.dilation[0], s.dilation_w = options.dilation[1];
   s.pad_top = top, s.pad_left = left;
   s.oh = output_size(op, "height", s.h, top, bottom, s.kh, s.dilation_h, s.stride_h);
   s.ow = output_size(op, "width", s.w, left, right, s.kw, s.dilation_w, s.stride_w);
   return s;
-}
-
-void check_bias(const char* op, const Array& bias, int64_t filters) {
-  if (bias && (bias.rank() != 1 || bias[0] != filters)) {
-    value_error(op, text("bias ", bias.shape(), " wants shape (", filters, ",)"));
-  }
-}
-
-void check_shape(const char* op, const char* name, const Array& array, const Shape& wanted) {
-  if (array.shape() != wanted) value_error(op, text(name, " has shape ", array.shape(), ", wants ", wanted));
 }
 
 py::object conv2d(py::handle x_in, py::handle w_in, py::handle b_in, Pair stride, Sides padding, Pair dilation,
@@ -74,7 +63,7 @@ py::object conv2d(py::handle x_in, py::handle w_in, py::handle b_in, Pair stride
   const Array x = as_factor(op, x_arg, type), w = as_factor(op, w_arg, type), bias = as_array(op, b_arg, type);
   Conv2dShape s = conv_shape(op, x.shape(), w.shape(), {stride, padding, dilation, groups});
   s.activation = activation_spec(op, activation, alpha);
-  check_bias(op, bias, s.f);
+  if (bias) check_shape(op, "bias", bias.shape(), {s.f});
   const Output y(op, type, {s.n, s.oh, s.ow, s.f}, out, {x_arg, w_arg, b_arg});
   with_backend(type, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
@@ -90,7 +79,7 @@ py::object conv2d_input_grad(py::handle dy_in, py::handle w_in, const Shape& x_s
   const ArrayType type = common_type(op, {dy_arg, w_arg});
   const Array dy = as_factor(op, dy_arg, type), w = as_factor(op, w_arg, type);
   const Conv2dShape s = conv_shape(op, x_shape, w.shape(), {stride, padding, dilation, groups});
-  check_shape(op, "dy", dy, {s.n, s.oh, s.ow, s.f});
+  check_shape(op, "dy", dy.shape(), {s.n, s.oh, s.ow, s.f});
   const Array dx = make_array(op, type, x_shape);
   with_backend(type, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
@@ -106,7 +95,7 @@ py::object conv2d_weight_grad(py::handle x_in, py::handle dy_in, const Shape& w_
   const ArrayType type = common_type(op, {x_arg, dy_arg});
   const Array x = as_factor(op, x_arg, type), dy = as_factor(op, dy_arg, type);
   const Conv2dShape s = conv_shape(op, x.shape(), w_shape, {stride, padding, dilation, groups});
-  check_shape(op, "dy", dy, {s.n, s.oh, s.ow, s.f});
+  check_shape(op, "dy", dy.shape(), {s.n, s.oh, s.ow, s.f});
   const Array dw = make_array(op, type, w_shape);
   with_backend(type, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
@@ -116,7 +105,7 @@ py::object conv2d_weight_grad(py::handle x_in, py::handle dy_in, const Shape& w_
 }
 
 ConvPoolShape conv_pool_shape(const char* op, const Shape& x, const Shape& w, const ConvOptions& options, Pair pool) {
-  ConvPoolShape s{conv_shape(op, x, w, options), pool.first, pool.second, 0, 0};
+  ConvPoolShape s{conv_shape(op, x, w, options), pool[0], pool[1], 0, 0};
   if (s.pool_h < 1 || s.pool_w < 1 || s.pool_h > 255 || s.pool_w > 255 || s.pool_h * s.pool_w > 255) {
     value_error(op, text("pool window (", s.pool_h, ", ", s.pool_w, ") must have 1 to 255 positions"));
   }
@@ -140,7 +129,7 @@ py::object conv2d_max_pool2d(py::handle x_in, py::handle w_in, py::handle b_in, 
   if (!saves_output(s.conv.activation.kind)) {
     value_error(op, "the activation must not fall anywhere: gelu, silu and hard_swish do not commute with the maximum");
   }
-  check_bias(op, bias, s.conv.f);
+  if (bias) check_shape(op, "bias", bias.shape(), {s.conv.f});
   const Shape shape = {s.conv.n, s.oh, s.ow, s.conv.f};
   const Array y = make_array(op, type, shape);
   const Array argmax = keep_argmax ? make_array_of<uint8_t>(op, type.where, shape) : Array();
@@ -160,8 +149,8 @@ py::object conv2d_max_pool2d_input_grad(py::handle dy_in, py::handle argmax, py:
   const Array dy = as_factor(op, dy_arg, type), w = as_factor(op, w_arg, type),
               places = as_exact<uint8_t>(op, {"argmax", argmax}, type.where);
   const ConvPoolShape s = conv_pool_shape(op, x_shape, w.shape(), {stride, padding, dilation, groups}, pool);
-  check_shape(op, "dy", dy, {s.conv.n, s.oh, s.ow, s.conv.f});
-  check_shape(op, "argmax", places, dy.shape());
+  check_shape(op, "dy", dy.shape(), {s.conv.n, s.oh, s.ow, s.conv.f});
+  check_shape(op, "argmax", places.shape(), dy.shape());
   const Array dx = make_array(op, type, x_shape);
   with_backend(type, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
@@ -178,8 +167,8 @@ py::object conv2d_max_pool2d_weight_grad(py::handle x_in, py::handle dy_in, py::
   const Array x = as_factor(op, x_arg, type), dy = as_factor(op, dy_arg, type),
               places = as_exact<uint8_t>(op, {"argmax", argmax}, type.where);
   const ConvPoolShape s = conv_pool_shape(op, x.shape(), w_shape, {stride, padding, dilation, groups}, pool);
-  check_shape(op, "dy", dy, {s.conv.n, s.oh, s.ow, s.conv.f});
-  check_shape(op, "argmax", places, dy.shape());
+  check_shape(op, "dy", dy.shape(), {s.conv.n, s.oh, s.ow, s.conv.f});
+  check_shape(op, "argmax", places.shape(), dy.shape());
   const Array dw = make_array(op, type, w_shape);
   with_backend(type, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
@@ -188,7 +177,7 @@ py::object conv2d_max_pool2d_weight_grad(py::handle x_in, py::handle dy_in, py::
   return dw.object();
 }
 
-const Family family([](py::module_& m) {
+const Family conv_family([](py::module_& m) {
   m.def("conv2d", &conv2d);
   m.def("conv2d_input_grad", &conv2d_input_grad);
   m.def("conv2d_weight_grad", &conv2d_weight_grad);

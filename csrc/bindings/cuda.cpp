@@ -19,7 +19,7 @@ py::dict info() {
   return result;
 }
 
-py::dict memory_stats() {
+py::dict cuda_memory_stats() {
   DeviceMemory memory{};
   check_status("cuda.memory_stats", CudaTurn()->device.memory(&memory));
   py::dict result;
@@ -71,10 +71,10 @@ class Graph {
   bool capturing_ = false;
 };
 
-const Family family([](py::module_& m) {
+const Family cuda_family([](py::module_& m) {
   m.def("cuda_open", &open_cuda, py::arg("path"), py::arg("ordinal") = 0);
   m.def("cuda_info", &info);
-  m.def("cuda_memory_stats", &memory_stats);
+  m.def("cuda_memory_stats", &cuda_memory_stats);
   m.def("cuda_empty_cache", [] { check_status("cuda.empty_cache", CudaTurn()->device.empty_cache()); });
   m.def("cuda_synchronize", [] { synchronize("cuda.synchronize"); });
   m.def("cuda_set_precision", [](int precision) {

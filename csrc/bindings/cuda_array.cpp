@@ -122,7 +122,7 @@ auto attribute(const char* name) {
   return [name](const CudaArray& x) { return py::object(x.addresses.attr(name)); };
 }
 
-const Family family([](py::module_& m) {
+const Family cuda_array_family([](py::module_& m) {
   py::class_<CudaArray> type(m, "CudaArray", "An array in the memory of a CUDA device; hotloop.array makes it.");
   cuda_array_type = reinterpret_cast<PyTypeObject*>(type.ptr());
   for (const char* name : {"shape", "dtype", "ndim", "size", "nbytes", "itemsize", "strides", "flags"}) {

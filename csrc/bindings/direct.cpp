@@ -67,7 +67,7 @@ PyObject* run_plain(const Direct& op, PyObject* const* arguments) {
   return y.object().inc_ref().ptr();
 }
 
-PyObject* call(PyObject* self, PyObject* const* arguments, std::size_t flags, PyObject* keywords) {
+PyObject* call_direct(PyObject* self, PyObject* const* arguments, std::size_t flags, PyObject* keywords) {
   const auto& op = *reinterpret_cast<Direct*>(self);
   const bool plain = PyVectorcall_NARGS(flags) == op.arguments && keywords == nullptr && is_plain(arguments[0]) &&
                      (op.arguments == 1 || (is_plain(arguments[1]) && same_shape(arguments[0], arguments[1])));
@@ -80,7 +80,7 @@ PyObject* bind_to(PyObject* self, PyObject* instance, PyObject*) {
   return instance == nullptr ? Py_NewRef(self) : PyMethod_New(self, instance);
 }
 
-void destroy(PyObject* self) {
+void destroy_direct(PyObject* self) {
   auto* op = reinterpret_cast<Direct*>(self);
   PyTypeObject* type = Py_TYPE(self);
   Py_CLEAR(op->attributes);
@@ -89,7 +89,7 @@ void destroy(PyObject* self) {
   Py_DECREF(type);
 }
 
-PyTypeObject* make_type() {
+PyTypeObject* make_direct_type() {
   static PyMemberDef members[] = {
       {"__vectorcalloffset__", T_PYSSIZET, offsetof(Direct, vectorcall), READONLY, nullptr},
       {"__dictoffset__", T_PYSSIZET, offsetof(Direct, attributes), READONLY, nullptr},
@@ -102,7 +102,7 @@ PyTypeObject* make_type() {
   static PyType_Slot slots[] = {
       {Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
       {Py_tp_descr_get, reinterpret_cast<void*>(bind_to)},
-      {Py_tp_dealloc, reinterpret_cast<void*>(destroy)},
+      {Py_tp_dealloc, reinterpret_cast<void*>(destroy_direct)},
       {Py_tp_members, members},
       {Py_tp_getset, properties},
       {0, nullptr},
@@ -115,11 +115,11 @@ PyTypeObject* make_type() {
 }
 
 py::object direct(py::function function, const std::string& family, int kind) {
-  static PyTypeObject* const type = make_type();
+  static PyTypeObject* const type = make_direct_type();
   auto result = py::reinterpret_steal<py::object>(type->tp_alloc(type, 0));
   if (!result) throw py::error_already_set();
   auto* op = reinterpret_cast<Direct*>(result.ptr());
-  op->vectorcall = call;
+  op->vectorcall = call_direct;
   op->kind = kind;
   op->arguments = 1;
   if (family == "unary") {
@@ -138,7 +138,7 @@ py::object direct(py::function function, const std::string& family, int kind) {
   return result;
 }
 
-const Family family([](py::module_& m) {
+const Family direct_family([](py::module_& m) {
   m.def("direct", &direct, py::arg("function"), py::arg("family"), py::arg("kind"));
 });
 

@@ -19,7 +19,7 @@ py::object dropout(py::handle x_in, double rate, uint64_t seed, uint64_t counter
   return y.finish();
 }
 
-const Family family([](py::module_& m) {
+const Family dropout_family([](py::module_& m) {
   m.def("dropout", &dropout, py::arg("x"), py::arg("rate"), py::arg("seed"), py::arg("counter"),
         py::arg("state") = py::none(), py::arg("out") = py::none());
 });

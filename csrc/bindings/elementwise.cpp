@@ -218,7 +218,7 @@ py::object contiguous(py::handle x_in) {
   return as_operand(op, x_arg, common_type(op, {x_arg})).object();
 }
 
-const Family family([](py::module_& m) {
+const Family elementwise_family([](py::module_& m) {
   export_names(m, "unary_ops", {HL_UNARY_OPS(HL_NAME)});
   export_names(m, "binary_ops", {HL_BINARY_OPS(HL_NAME)});
   export_names(m, "compare_ops", {HL_COMPARE_OPS(HL_NAME)});

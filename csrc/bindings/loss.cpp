@@ -43,10 +43,6 @@ void check_label_range(const char* op, const Array& labels, const CrossEntropySp
   }
 }
 
-void check_shape(const char* op, const char* name, const Array& array, const Shape& wanted) {
-  if (array && array.shape() != wanted) value_error(op, text(name, " ", array.shape(), " wants shape ", wanted));
-}
-
 py::tuple softmax_cross_entropy(py::handle logits_in, py::handle labels_in, bool probabilities, int reduction,
                                 double label_smoothing, py::handle class_weight_in, std::optional<int64_t> ignore_index,
                                 py::handle sample_weight_in, bool want_gradient) {
@@ -72,7 +68,7 @@ py::tuple softmax_cross_entropy(py::handle logits_in, py::handle labels_in, bool
   Array labels, target;
   if (probabilities) {
     target = as_array(op, labels_arg, type);
-    check_shape(op, "labels", target, shape);
+    check_shape(op, "labels", target.shape(), shape);
     if (ignore_index) value_error(op, "ignore_index is for class ids, labels are probabilities");
   } else {
     labels = as_int64(op, labels_arg, type.where);
@@ -82,8 +78,8 @@ py::tuple softmax_cross_entropy(py::handle logits_in, py::handle labels_in, bool
   }
   const Array class_weight = as_array(op, class_weight_arg, type),
               sample_weight = as_array(op, sample_weight_arg, type);
-  check_shape(op, "class_weight", class_weight, {s.classes});
-  check_shape(op, "sample_weight", sample_weight, rows_of(shape));
+  if (class_weight) check_shape(op, "class_weight", class_weight.shape(), {s.classes});
+  if (sample_weight) check_shape(op, "sample_weight", sample_weight.shape(), rows_of(shape));
   const Array loss = make_array(op, type, loss_shape(s.reduction, rows_of(shape)));
   const Array dlogits = want_gradient ? make_array(op, type, shape) : Array();
   with_backend(type, [&](const auto& backend) {
@@ -106,7 +102,7 @@ py::tuple pointwise_loss(const char* op, py::handle x_in, py::handle target_in, 
   if (x.shape() != target.shape()) {
     value_error(op, text("shapes differ: predictions ", x.shape(), ", targets ", target.shape()));
   }
-  check_shape(op, "sample_weight", sample_weight, x.shape());
+  if (sample_weight) check_shape(op, "sample_weight", sample_weight.shape(), x.shape());
   const PointwiseLossSpec s{static_cast<PointwiseLoss>(kind), x.size(), reduction_from(op, reduction), delta};
   const Array loss = make_array(op, type, loss_shape(s.reduction, x.shape()));
   const Array dx = want_gradient ? make_array(op, type, x.shape()) : Array();
@@ -118,7 +114,7 @@ py::tuple pointwise_loss(const char* op, py::handle x_in, py::handle target_in, 
   return py::make_tuple(loss.object(), want_gradient ? dx.object() : py::none());
 }
 
-const Family family([](py::module_& m) {
+const Family loss_family([](py::module_& m) {
   export_names(m, "reductions", {HL_REDUCTIONS(HL_NAME)});
   export_names(m, "pointwise_losses", {HL_POINTWISE_LOSSES(HL_NAME)});
   m.def("softmax_cross_entropy", &softmax_cross_entropy, py::arg("logits"), py::arg("labels"), py::arg("probabilities"),

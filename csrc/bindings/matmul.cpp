@@ -95,9 +95,7 @@ py::object product(const char* op, const Argument& a_arg, const Argument& b_arg,
     value_error(op, text("inner sizes differ: ", a_arg.name, " ", shape_of(a.keep), " has ", s.k, ", ", b_arg.name, " ",
                          shape_of(b.keep), " has ", b.shape[b_last - 1]));
   }
-  if (bias && (bias.rank() != 1 || bias[0] != s.n)) {
-    value_error(op, text("bias ", bias.shape(), " wants shape (", s.n, ",)"));
-  }
+  if (bias) check_shape(op, "bias", bias.shape(), {s.n});
   s.a_row = a.strides[a_last - 1];
   s.a_col = a.strides[a_last];
   s.b_row = b.strides[b_last - 1];
@@ -132,7 +130,7 @@ py::object linear(py::handle x, py::handle w, py::handle b, int activation, doub
   return product("linear", {"x", x}, {"w", w}, b, activation, alpha, py::none());
 }
 
-const Family family([](py::module_& m) {
+const Family matmul_family([](py::module_& m) {
   m.def("matmul", &matmul, py::arg("a"), py::arg("b"), py::arg("out") = py::none());
   m.def("linear", &linear, py::arg("x"), py::arg("w"), py::arg("b") = py::none(), py::arg("activation") = 0,
         py::arg("alpha") = 0.0);

@@ -188,7 +188,7 @@ void bind_specs(py::module_& m) {
            py::kw_only(), py::arg("beta1"), py::arg("beta2"), py::arg("weight_decay"));
 }
 
-const Family family([](py::module_& m) {
+const Family optim_family([](py::module_& m) {
   bind_specs(m);
   const auto none = py::none();
   m.def("sgd", &sgd, py::arg("spec"), py::arg("step"), py::arg("g"), py::arg("w"), py::arg("velocity") = none);

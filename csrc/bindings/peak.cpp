@@ -17,7 +17,7 @@ double copy_bandwidth(int64_t n, bool float64) {
   return float64 ? cpu::copy_bandwidth<double>(n) : cpu::copy_bandwidth<float>(n);
 }
 
-const Family family([](py::module_& m) {
+const Family peak_family([](py::module_& m) {
   m.def("peak_operations", &peak_operations, py::arg("float64") = false);
   m.def("copy_bandwidth", &copy_bandwidth, py::arg("n"), py::arg("float64") = false);
 });

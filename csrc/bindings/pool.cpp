@@ -1,7 +1,6 @@
 // Pooling. Windows arrive as the numbers that ops/geometry.py makes of the arguments and explains where they are wrong.
 #include <pybind11/stl.h>
 
-#include <array>
 #include <limits>
 
 #include "bindings/array.h"
@@ -9,7 +8,6 @@
 namespace hotloop::bindings {
 namespace {
 
-using Pair = std::array<int64_t, 2>;      // rows, columns
 using Geometry = std::array<int64_t, 6>;  // output size and padding: oh, ow, top, bottom, left, right
 
 // Refuses numbers that no checked arguments lead to, so that kernels can trust theirs.
@@ -43,12 +41,6 @@ Pool2dShape pool_shape(const char* op, const Shape& images, const Pair& window, 
 
 Shape output_shape(const Pool2dShape& s) { return {s.n, s.oh, s.ow, s.c}; }
 
-void check_output(const char* op, const char* name, const Shape& found, const Pool2dShape& s) {
-  if (found != output_shape(s)) {
-    value_error(op, text(name, " has shape ", found, ", the windows make ", output_shape(s)));
-  }
-}
-
 py::object max_pool2d(py::handle x_in, const Pair& window, const Pair& stride, const Pair& dilation,
                       const Geometry& geometry, bool with_indices, py::handle out) {
   constexpr const char* op = "max_pool2d";
@@ -76,9 +68,9 @@ py::object max_pool2d_grad(py::handle dy_in, py::handle indices, const Shape& im
   const ArrayType type = common_type(op, {dy_arg});
   const Array dy = as_operand(op, dy_arg, type);
   const Pool2dShape s = pool_shape(op, images, window, stride, dilation, geometry);
-  check_output(op, "dy", dy.shape(), s);
+  check_shape(op, "dy", dy.shape(), output_shape(s));
   const Array at = as_exact<int32_t>(op, {"indices", indices}, type.where);
-  check_output(op, "indices", at.shape(), s);
+  check_shape(op, "indices", at.shape(), output_shape(s));
   const Array dx = make_array(op, type, images);
   with_backend(type, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
@@ -111,7 +103,7 @@ py::object avg_pool2d_grad(py::handle dy_in, const Shape& images, const Pair& wi
   const Array dy = as_operand(op, dy_arg, type);
   Pool2dShape s = pool_shape(op, images, window, stride, {1, 1}, geometry);
   s.count_include_pad = count_include_pad;
-  check_output(op, "dy", dy.shape(), s);
+  check_shape(op, "dy", dy.shape(), output_shape(s));
   const Array dx = make_array(op, type, images);
   with_backend(type, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
@@ -120,7 +112,7 @@ py::object avg_pool2d_grad(py::handle dy_in, const Shape& images, const Pair& wi
   return dx.object();
 }
 
-const Family family([](py::module_& m) {
+const Family pool_family([](py::module_& m) {
   m.def("max_pool2d", &max_pool2d, py::arg("x"), py::arg("window"), py::arg("stride"), py::arg("dilation"),
         py::arg("geometry"), py::arg("with_indices") = false, py::arg("out") = py::none());
   m.def("max_pool2d_grad", &max_pool2d_grad, py::arg("dy"), py::arg("indices"), py::arg("images"), py::arg("window"),

@@ -18,7 +18,7 @@ struct ReadyGradient {
 };
 
 /// (dy, need) -> the gradient of the first input, which is all that is wanted, times dy; None for the others.
-PyObject* call(PyObject* self, PyObject* const* arguments, std::size_t flags, PyObject* keywords) {
+PyObject* call_ready(PyObject* self, PyObject* const* arguments, std::size_t flags, PyObject* keywords) {
   return guarded([&] {
     const auto* ready = reinterpret_cast<ReadyGradient*>(self);
     if (PyVectorcall_NARGS(flags) != 2 || keywords != nullptr || !PyTuple_Check(arguments[1])) {
@@ -33,7 +33,7 @@ PyObject* call(PyObject* self, PyObject* const* arguments, std::size_t flags, Py
   });
 }
 
-void destroy(PyObject* self) {
+void destroy_ready(PyObject* self) {
   auto* ready = reinterpret_cast<ReadyGradient*>(self);
   PyTypeObject* type = Py_TYPE(self);
   Py_CLEAR(ready->gradient);
@@ -42,14 +42,14 @@ void destroy(PyObject* self) {
   Py_DECREF(type);
 }
 
-PyTypeObject* make_type() {
+PyTypeObject* make_ready_type() {
   static PyMemberDef members[] = {
       {"__vectorcalloffset__", T_PYSSIZET, offsetof(ReadyGradient, vectorcall), READONLY, nullptr},
       {nullptr, 0, 0, 0, nullptr},
   };
   static PyType_Slot slots[] = {
       {Py_tp_call, reinterpret_cast<void*>(PyVectorcall_Call)},
-      {Py_tp_dealloc, reinterpret_cast<void*>(destroy)},
+      {Py_tp_dealloc, reinterpret_cast<void*>(destroy_ready)},
       {Py_tp_members, members},
       {0, nullptr},
   };
@@ -62,17 +62,17 @@ PyTypeObject* make_type() {
 }
 
 py::object ready_gradient(py::object gradient, py::object times) {
-  static PyTypeObject* const type = make_type();
+  static PyTypeObject* const type = make_ready_type();
   auto result = py::reinterpret_steal<py::object>(type->tp_alloc(type, 0));
   if (!result) throw py::error_already_set();
   auto* ready = reinterpret_cast<ReadyGradient*>(result.ptr());
-  ready->vectorcall = call;
+  ready->vectorcall = call_ready;
   ready->gradient = gradient.release().ptr();
   ready->times = times.release().ptr();
   return result;
 }
 
-const Family family([](py::module_& m) {
+const Family ready_gradient_family([](py::module_& m) {
   m.def("ready_gradient", &ready_gradient, py::arg("gradient"), py::arg("times"));
 });
 

@@ -111,7 +111,7 @@ py::object count_equal(py::handle a_in, py::handle b_in) {
   return count.object();
 }
 
-const Family family([](py::module_& m) {
+const Family reduce_family([](py::module_& m) {
   export_names(m, "reduce_ops", {HL_REDUCE_OPS(HL_NAME)});
   m.def("reduce", &reduce, py::arg("x"), py::arg("axes"), py::arg("kind"), py::arg("keepdims") = false);
   m.def("argmax", &argmax, py::arg("x"));

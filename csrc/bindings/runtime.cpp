@@ -39,7 +39,7 @@ py::dict memory_stats() {
   return result;
 }
 
-const Family family([](py::module_& m) {
+const Family runtime_family([](py::module_& m) {
   m.def("num_threads", &num_threads);
   m.def("set_num_threads", &set_threads, py::arg("n"));
   m.def("num_threads_reason", &num_threads_reason);

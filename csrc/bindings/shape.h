@@ -5,6 +5,7 @@
 #include <pybind11/stl.h>
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
@@ -12,6 +13,8 @@
 #include <vector>
 
 namespace hotloop::bindings {
+
+using Pair = std::array<int64_t, 2>;  // rows, columns
 
 class Shape {
  public:

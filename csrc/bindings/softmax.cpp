@@ -46,7 +46,7 @@ py::object softmax_grad(py::handle y_in, py::handle dy_in, int64_t axis, bool lo
   return dx.object();
 }
 
-const Family family([](py::module_& m) {
+const Family softmax_family([](py::module_& m) {
   m.def("softmax", &softmax, py::arg("x"), py::arg("axis"), py::arg("logarithm"), py::arg("out") = py::none());
   m.def("softmax_grad", &softmax_grad, py::arg("y"), py::arg("dy"), py::arg("axis"), py::arg("logarithm"));
 });

@@ -135,7 +135,7 @@ PyCFunction method(F* function) {
   return reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(function));
 }
 
-const Family family([](py::module_& m) {
+const Family tape_family([](py::module_& m) {
   m.attr("TensorBase") = make_tape_types();
   static PyMethodDef methods[] = {
       {"record", method(record), METH_FASTCALL | METH_KEYWORDS, "Wraps an op's result for the tape."},

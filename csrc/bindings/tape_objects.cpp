@@ -16,7 +16,7 @@ namespace {
 PyTypeObject *version_type, *tensor_base, *node_type;
 std::atomic<int64_t> next_number{0};
 
-PyTypeObject* make_type(PyType_Spec& spec) {
+PyTypeObject* type_from(PyType_Spec& spec) {
   auto* type = reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
   if (type == nullptr) throw py::error_already_set();
   return type;
@@ -28,7 +28,7 @@ py::object allocated(PyTypeObject* type, Py_ssize_t items = 0) {
   return object;
 }
 
-void destroy(PyObject* self) {
+void free_object(PyObject* self) {
   PyTypeObject* type = Py_TYPE(self);
   type->tp_free(self);
   Py_DECREF(type);
@@ -37,10 +37,10 @@ void destroy(PyObject* self) {
 // ---- Version --------------------------------------------------------------------------------------------------------
 
 PyTypeObject* make_version_type() {
-  static PyType_Slot slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(destroy)}, {0, nullptr}};
+  static PyType_Slot slots[] = {{Py_tp_dealloc, reinterpret_cast<void*>(free_object)}, {0, nullptr}};
   static PyType_Spec spec = {"hotloop._core.Version", sizeof(Version), 0,
                              Py_TPFLAGS_DEFAULT | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
-  return make_type(spec);
+  return type_from(spec);
 }
 
 int64_t count_of(const Version* version) { return version->count.load(std::memory_order_relaxed); }
@@ -91,7 +91,7 @@ void tensor_destroy(PyObject* self) {
   if (tensor->weak_references != nullptr) PyObject_ClearWeakRefs(self);
   tensor_clear(self);
   Py_CLEAR(tensor->version);
-  destroy(self);
+  free_object(self);
 }
 
 PyObject* get_requires_grad(PyObject* self, void*) {
@@ -141,7 +141,7 @@ PyTypeObject* make_tensor_base() {
   };
   static PyType_Spec spec = {"hotloop._core.TensorBase", sizeof(Tensor), 0,
                              Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE | Py_TPFLAGS_HAVE_GC, slots};
-  return make_type(spec);
+  return type_from(spec);
 }
 
 // ---- Node -----------------------------------------------------------------------------------------------------------
@@ -168,7 +168,7 @@ void node_destroy(PyObject* self) {
   Py_TRASHCAN_BEGIN(self, node_destroy);
   free_node(as_node(self));
   Py_CLEAR(as_node(self)->name);
-  destroy(self);
+  free_object(self);
   Py_TRASHCAN_END;
 }
 
@@ -186,7 +186,7 @@ PyTypeObject* make_node_type() {
   };
   static PyType_Spec spec = {"hotloop._core.Node", sizeof(Node), sizeof(Edge),
                              Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
-  return make_type(spec);
+  return type_from(spec);
 }
 
 void note_version(Edge& edge, Tensor* tensor) {

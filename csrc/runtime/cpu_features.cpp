@@ -22,6 +22,18 @@ Tier parse_tier(const std::string& name, const char* origin) {
   throw std::invalid_argument(message.append(names));
 }
 
+bool runs_here(Tier tier) {
+#ifdef __x86_64__
+  __builtin_cpu_init();
+  const bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  const bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+#else
+  const bool avx2 = false, avx512 = false;
+#endif
+  return tier == Tier::portable || (tier == Tier::avx512 ? avx512 : avx2);
+}
+
 }  // namespace
 
 const char* tier_name(Tier tier) {
@@ -39,20 +51,11 @@ const char* tier_name(Tier tier) {
 }
 
 std::vector<Tier> available_tiers() {
-  std::vector<Tier> tiers = {Tier::portable};
-#ifdef HL_X86_TIERS
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) {
-#  ifdef HL_WIDE_TIER
-    tiers.push_back(Tier::wide);
-#  endif
-    tiers.push_back(Tier::avx2);
-    if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-        __builtin_cpu_supports("avx512vl")) {
-      tiers.push_back(Tier::avx512);
-    }
-  }
-#endif
+  std::vector<Tier> tiers;
+#define HL_ADD_TIER(tier, ...) \
+  if (runs_here(Tier::tier)) tiers.push_back(Tier::tier);
+  HL_TIERS(HL_ADD_TIER)  // CMake's list of those that are built
+#undef HL_ADD_TIER
   return tiers;
 }
 
