@@ -62,16 +62,34 @@ class Case:
             return array[::-1].copy()[::-1]
         return array
 
+    def framed(self, array):
+        """(array, key): at times a larger one, of which array[key], a view that begins anywhere, is what was given."""
+        if not array.ndim or self.chance(0.85):
+            return array, ...
+        axis, before, after = self.choose.randrange(array.ndim), self.choose.randint(0, 5), self.choose.randint(0, 3)
+        sides = [(0, 0)] * array.ndim
+        sides[axis] = before, after
+        key = (slice(None),) * axis + (slice(before, before + array.shape[axis]),)
+        return np.pad(array, sides, constant_values=-7), key
+
     def check(self, op, arrays, want, dy=None, slopes=()):
         """op(*arrays) gives `want`, and from dy the gradients `slopes`."""
-        plain = op(*[there(self.laid(array), self.device) for array in arrays])
+        frames = [self.framed(array) for array in arrays]
+        arrays, keys = zip(*frames, strict=True)
+
+        def of_views(*arrays):
+            return op(*[array[key] if key is not ... else array for array, key in zip(arrays, keys, strict=True)])
+
+        plain = of_views(*[there(self.laid(array), self.device) for array in arrays])
         self.same("result", here(plain, self.device), want)
         if dy is None:
             return
-        y, gradients = differentiated(op, [self.laid(array) for array in arrays], self.laid(dy), self.device)
+        y, gradients = differentiated(of_views, [self.laid(array) for array in arrays], self.laid(dy), self.device)
         self.same("result on the tape", y, want)
         for i, (gradient, slope) in enumerate(zip(gradients, slopes, strict=True)):
-            self.same(f"gradient {i}", gradient, slope)
+            whole = np.zeros(arrays[i].shape, slope.dtype)
+            whole[keys[i]] = slope
+            self.same(f"gradient {i}", gradient, whole)
 
     def same(self, what, got, want):
         """Compares numbers: 0 and -0 are the one integer that both are."""
