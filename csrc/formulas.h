@@ -198,6 +198,12 @@ HL_FORMULA V whole_power(V x, int exponent) {
   }
   return product;
 }
+/// x ** 0.5, where pow gives 0 for -0 and infinity for -infinity.
+template <class V>
+HL_FORMULA V root_power(V x) {
+  const V infinity = constant<V>(__builtin_inf());
+  return x == -infinity ? infinity : sqrt_(x + constant<V>(0));
+}
 /// The whole exponents up to which whole_power is the way.
 inline constexpr int kWholePowers = 8;
 

@@ -34,9 +34,10 @@ HL_FORMULA void pointwise_loss(V x, V t, V delta, V& loss, V& slope) {
     slope = d > delta ? delta : (d < -delta ? -delta : d);
   }
   if constexpr (kind == PointwiseLoss::binary_cross_entropy) {
-    // softplus(x) - t x and sigmoid(x) - t; the exponent is never positive, so nothing overflows.
+    // softplus(x) - t x and sigmoid(x) - t; the exponent is never positive, so nothing overflows, and no infinity is
+    // taken from another.
     const V small = exp_(-abs_(x));
-    loss = (x < zero ? zero : x) + log1p_(small) - t * x;
+    loss = (x < zero ? -t : one - t) * x + log1p_(small);
     slope = (x < zero ? small : one) / (one + small) - t;
   }
 }

@@ -84,8 +84,8 @@ HL_FORMULA void adagrad_step(const AdagradRates& r, V g, V& w, V& sum) {
 template <class V>
 HL_FORMULA void lion_step(const LionRates& r, V g, V& w, V& m) {
   const V zero = constant<V>(0), lr = constant<V>(r.lr);
-  const V direction = towards(m, g, 1 - r.beta1);
+  const V direction = constant<V>(r.beta1) * m + constant<V>(1 - r.beta1) * g;
   const V step = direction > zero ? lr : (direction < zero ? -lr : direction);
   w = constant<V>(r.keep) * w - step;
-  m = towards(m, g, 1 - r.beta2);
+  m = constant<V>(r.beta2) * m + constant<V>(1 - r.beta2) * g;
 }

@@ -15,9 +15,11 @@ HL_KERNEL(matmul, const MatmulShape& s, const T* a, const T* b, const T* bias, T
 
 /// y (n, oh, ow, f) = act(conv(x (n, h, w, c), w (kh, kw, c / groups, f)) + bias (f) or null)
 HL_KERNEL(conv2d, const Conv2dShape& s, const T* x, const T* w, const T* bias, T* y)
-/// dx (n, h, w, c) from dy (n, oh, ow, f), the gradient before the activation
+/// dx (n, h, w, c) from dy (n, oh, ow, f), the gradient before the activation; zeros may lie around dy, so that an
+/// infinite or NaN weight can give NaN to a pixel that no window looks at with it
 HL_KERNEL(conv2d_input_grad, const Conv2dShape& s, const T* dy, const T* w, T* dx)
-/// dw (kh, kw, c / groups, f) from x (n, h, w, c) and dy (n, oh, ow, f)
+/// dw (kh, kw, c / groups, f) from x (n, h, w, c) and dy (n, oh, ow, f); the zeros around x count or not, which an
+/// infinite or NaN dy shows
 HL_KERNEL(conv2d_weight_grad, const Conv2dShape& s, const T* x, const T* dy, T* dw)
 
 /// y (n, oh, ow, f) = max_pool(act(conv(x, w) + bias or null)); argmax (n, oh, ow, f) or null is the position in the
@@ -44,7 +46,8 @@ HL_KERNEL(avg_pool2d_grad, const Pool2dShape& s, const T* dy, T* dx)
 
 /// y (n) = act(x (n)); y may be x. NaN stays NaN; gelu, silu and hard_swish of -inf are their limit, -0.
 HL_KERNEL(activation, ActivationSpec act, int64_t n, const T* x, T* y)
-/// dx (n) = dy (n) * act'; saved (n) is y where saves_output(act.kind), else x; dx may be dy
+/// dx (n) = dy (n) * act'; saved (n) is y where saves_output(act.kind), else x; dx may be dy. Where act is level, as relu
+/// below 0, dx is 0 whatever dy; at NaN what has a kink has its slope from the right, the rest NaN.
 HL_KERNEL(activation_grad, ActivationSpec act, int64_t n, const T* saved, const T* dy, T* dx)
 /// y = softmax(x) along the middle axis of (outer, length, inner), or its logarithm
 HL_KERNEL(softmax, const AxisShape& s, bool logarithm, const T* x, T* y)
@@ -55,7 +58,7 @@ HL_KERNEL(softmax_grad, const AxisShape& s, bool logarithm, const T* y, const T*
 
 /// y (n) = op(x (n)); y may be x
 HL_KERNEL(unary, UnaryOp op, int64_t n, const T* x, T* y)
-/// y (sizes) = a op b, broadcast; y may be an operand that is not broadcast
+/// y (sizes) = a op b, broadcast; y may be an operand that is not broadcast. Of 0 and -0 either is the larger.
 HL_KERNEL(binary, BinaryOp op, const BroadcastShape& s, const T* a, const T* b, T* y)
 /// y (sizes) = a op b, broadcast, one byte 0 or 1 each
 HL_KERNEL(compare, CompareOp op, const BroadcastShape& s, const T* a, const T* b, uint8_t* y)
@@ -70,7 +73,8 @@ HL_KERNEL(accumulate, int64_t n, const T* x, T* y)
 
 // ---- reduce -------------------------------------------------------------------------------------------------------
 
-/// y (the axes that are left) = op over the reduced axes of x; the sum over nothing is 0, the mean NaN
+/// y (the axes that are left) = op over the reduced axes of x; the sum over nothing is 0, the mean NaN; a result of 0
+/// has either sign
 HL_KERNEL(reduce, ReduceOp op, const ReduceShape& s, const T* x, T* y)
 /// y (rows) = column of the first maximum of each row of x (rows, cols), cols >= 1; NaN wins
 HL_KERNEL(argmax, int64_t rows, int64_t cols, const T* x, int64_t* y)

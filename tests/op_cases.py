@@ -178,7 +178,8 @@ def binaries():
         def make(rng, shape, exponent=exponent):
             return [*positive(rng, shape), exponent]
 
-        yield elementwise("power", np.power, f"{exponent}", make=make)
+        # An array of exponents: of a single 1/2 NumPy takes the root, which -inf has none of.
+        yield elementwise("power", lambda x, e: np.power(x, np.full_like(x, e)), f"{exponent}", make=make)
 
 
 def choices():

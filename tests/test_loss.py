@@ -338,6 +338,12 @@ def test_binary_cross_entropy_of_large_logits(tier):
     assert close(loss, [0, 0, 1e4, 1e4, math.log(2)], 1e-6)
 
 
+def test_binary_cross_entropy_of_infinite_logits(tier):
+    x = np.array([np.inf, np.inf, -np.inf, -np.inf], np.float32)
+    loss = hl.binary_cross_entropy_with_logits(x, [0.0, 0.5, 0.5, 1.0], reduction="none")
+    assert np.isposinf(loss).all()
+
+
 def test_the_gradient_at_no_error_is_zero(tier):
     for function in (hl.mse_loss, hl.mae_loss, hl.huber_loss):
         x = hl.Tensor(np.ones(9), requires_grad=True)

@@ -19,10 +19,15 @@ SHAPES = [(3, 5), (7,), (), (2, 2, 3), (33,)]
 # ---- references: one parameter, w and the gradients of every step, float64 -------------------------------------------
 
 
+def decayed(g, w, weight_decay):
+    """PyTorch adds no penalty of 0, which would be NaN where w is infinite."""
+    return g + weight_decay * w if weight_decay else g
+
+
 def sgd(w, gradients, lr=1e-2, momentum=0.0, dampening=0.0, weight_decay=0.0, nesterov=False):
     velocity = None
     for g in gradients:
-        g = g + weight_decay * w
+        g = decayed(g, w, weight_decay)
         if momentum:
             velocity = g if velocity is None else momentum * velocity + (1 - dampening) * g
             g = g + momentum * velocity if nesterov else velocity
@@ -34,9 +39,9 @@ def adam(w, gradients, lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0, 
     m = v = v_max = np.zeros_like(w)
     for t, g in enumerate(gradients, 1):
         if decoupled:
-            w = w - lr * weight_decay * w
+            w = (1 - lr * weight_decay) * w
         else:
-            g = g + weight_decay * w
+            g = decayed(g, w, weight_decay)
         m = betas[0] * m + (1 - betas[0]) * g
         v = betas[1] * v + (1 - betas[1]) * g**2
         v_max = np.maximum(v_max, v)
@@ -55,7 +60,7 @@ def nadam(w, gradients, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0,
 
     m = v = np.zeros_like(w)
     for t, g in enumerate(gradients, 1):
-        g = g + weight_decay * w
+        g = decayed(g, w, weight_decay)
         m = betas[0] * m + (1 - betas[0]) * g
         v = betas[1] * v + (1 - betas[1]) * g**2
         product = math.prod(mu(i) for i in range(1, t + 1))
@@ -67,7 +72,7 @@ def nadam(w, gradients, lr=2e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=0.0,
 def rmsprop(w, gradients, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0.0, momentum=0.0, centered=False):
     v = mean = velocity = np.zeros_like(w)
     for g in gradients:
-        g = g + weight_decay * w
+        g = decayed(g, w, weight_decay)
         v = alpha * v + (1 - alpha) * g**2
         mean = alpha * mean + (1 - alpha) * g
         velocity = momentum * velocity + g / (np.sqrt(v - mean**2 if centered else v) + eps)
@@ -78,7 +83,7 @@ def rmsprop(w, gradients, lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0.0, momen
 def adagrad(w, gradients, lr=1e-2, lr_decay=0.0, weight_decay=0.0, initial_accumulator_value=0.0, eps=1e-10):
     total = np.full_like(w, initial_accumulator_value)
     for t, g in enumerate(gradients):
-        g = g + weight_decay * w
+        g = decayed(g, w, weight_decay)
         total = total + g**2
         w = w - lr / (1 + t * lr_decay) * g / (np.sqrt(total) + eps)
     return w
@@ -87,7 +92,7 @@ def adagrad(w, gradients, lr=1e-2, lr_decay=0.0, weight_decay=0.0, initial_accum
 def lion(w, gradients, lr=1e-4, betas=(0.9, 0.99), weight_decay=0.0):
     m = np.zeros_like(w)
     for g in gradients:
-        w = w - lr * (np.sign(betas[0] * m + (1 - betas[0]) * g) + weight_decay * w)
+        w = (1 - lr * weight_decay) * w - lr * np.sign(betas[0] * m + (1 - betas[0]) * g)
         m = betas[1] * m + (1 - betas[1]) * g
     return w
 
@@ -199,6 +204,12 @@ def test_infinite_weight_without_decay_stays(tier):
     params = [hl.Tensor(np.full(9, np.inf, np.float32), requires_grad=True)]
     run(optim.SGD(params), params, [[np.ones(9, np.float32)]])
     assert np.isposinf(params[0].numpy()).all()
+
+
+def test_an_infinite_gradient_moves_lion_by_its_sign(tier):
+    params = [hl.Tensor(np.zeros(9, np.float32), requires_grad=True)]
+    run(optim.Lion(params, lr=0.25), params, [[np.full(9, np.inf, np.float32)]] * 2)
+    assert np.all(params[0].numpy() == -0.5)
 
 
 def test_it_learns_a_line():

@@ -70,7 +70,7 @@ __global__ void __launch_bounds__(kQuadThreads) power(int64_t n, const float* x,
     if (is_whole) {
       for (float& v : q.v) v = whole_power(v, whole);
     } else if (e == 0.5f) {
-      for (float& v : q.v) v = sqrt_(v);
+      for (float& v : q.v) v = root_power(v);
     } else if (e == -1.0f) {
       for (float& v : q.v) v = 1.0f / v;
     } else {

@@ -124,8 +124,10 @@ def max_pool2d(x, windows):
     taps = math.prod(windows.window)
     seen = windows.of(x, lowest(x.dtype)).reshape(n, *windows.grid, taps, c)
     places = windows.of(np.arange(h * w).reshape(1, h, w, 1), -1).reshape(1, *windows.grid, taps, 1)
-    first = seen.argmax(3)[:, :, :, None]
     places = np.broadcast_to(places, seen.shape)
+    best = seen.max(3, keepdims=True)
+    # What lies outside is never the maximum, not even beside nothing but -inf; NaN is one.
+    first = ((places >= 0) & ((seen == best) | (seen != seen))).argmax(3)[:, :, :, None]
     return np.take_along_axis(seen, first, 3)[:, :, :, 0], np.take_along_axis(places, first, 3)[:, :, :, 0]
 
 

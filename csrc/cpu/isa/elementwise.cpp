@@ -34,7 +34,7 @@ HL_INLINE void pairs(int64_t n, const T* a, int a_step, const T* b, int b_step, 
 template <class T>
 bool simple_power(int64_t n, const T* x, T exponent, T* y) {
   if (exponent == T(0.5)) {
-    unary(UnaryOp::sqrt, n, x, y);
+    map_vectors<T>(n, y, [&](int64_t i, auto width) { return root_power(load_width(x + i, width)); });
     return true;
   }
   if (exponent == T(-1)) {

@@ -52,40 +52,48 @@ HL_INLINE Vec<float> shifted_sine(Vec<float> x, int32_t quarters) {
   return (turn & 2) != 0 ? -y : y;
 }
 
-HL_INLINE bool far_from_zero(Vec<float> x) { return any(~(abs_(x) < constant<Vec<float>>(0x1p20))); }
+HL_INLINE Mask<float> far_from_zero(Vec<float> x) { return ~(abs_(x) < constant<Vec<float>>(0x1p20)); }
+
+/// y with f(x...) in the lanes of the mask, so that no lane depends on what lies beside it.
+template <class F, class... V>
+__attribute__((noinline)) Vec<float> in_lanes(Mask<float> where, Vec<float> y, F f, V... x) {
+  for (int i = 0; i < kLanes<float>; ++i) {
+    if (where[i] != 0) y[i] = f(x[i]...);
+  }
+  return y;
+}
 
 HL_INLINE Vec<float> sin_(Vec<float> x) {
-  if (far_from_zero(x)) return by_lane(x, [](float v) { return __builtin_sinf(v); });
-  const Vec<float> y = shifted_sine(x, 0);
-  return x == Vec<float>{} ? x : y;  // sin(-0) is -0
+  const Mask<float> far = far_from_zero(x);
+  const Vec<float> near = shifted_sine(far ? Vec<float>{} : x, 0);
+  const Vec<float> y = x == Vec<float>{} ? x : near;  // sin(-0) is -0
+  return any(far) ? in_lanes(far, y, [](float v) { return __builtin_sinf(v); }, x) : y;
 }
 HL_INLINE Vec<double> sin_(Vec<double> x) {
   return by_lane(x, [](double v) { return __builtin_sin(v); });
 }
 
 HL_INLINE Vec<float> cos_(Vec<float> x) {
-  if (far_from_zero(x)) return by_lane(x, [](float v) { return __builtin_cosf(v); });
-  return shifted_sine(x, 1);
+  const Mask<float> far = far_from_zero(x);
+  const Vec<float> y = shifted_sine(far ? Vec<float>{} : x, 1);
+  return any(far) ? in_lanes(far, y, [](float v) { return __builtin_cosf(v); }, x) : y;
 }
 HL_INLINE Vec<double> cos_(Vec<double> x) {
   return by_lane(x, [](double v) { return __builtin_cos(v); });
 }
 
-template <class V>
-__attribute__((noinline)) V pow_by_lane(V x, V y) {
-  for (int i = 0; i < kLanes<Lane<V>>; ++i) {
-    x[i] = is_float<V> ? __builtin_powf(x[i], y[i]) : __builtin_pow(x[i], y[i]);
-  }
-  return x;
-}
-
 HL_INLINE Vec<float> pow_(Vec<float> x, Vec<float> y) {
-  if (any((Mask<float>)x < 0)) return pow_by_lane(x, y);  // signs, and which exponents are odd, are the library's
   const Vec<float> power = in_double([](Vec<double> a, Vec<double> b) { return exp_(b * log_(a)); }, x, y);
   const Vec<float> one = constant<Vec<float>>(1);
-  return ((x == one) | (y == Vec<float>{})) ? one : power;
+  const Vec<float> right = ((x == one) | (y == Vec<float>{})) ? one : power;
+  const Mask<float> negative = (Mask<float>)x < 0;  // signs, and which exponents are odd, are the library's
+  if (!any(negative)) return right;
+  return in_lanes(negative, right, [](float a, float b) { return __builtin_powf(a, b); }, x, y);
 }
-HL_INLINE Vec<double> pow_(Vec<double> x, Vec<double> y) { return pow_by_lane(x, y); }
+__attribute__((noinline)) Vec<double> pow_(Vec<double> x, Vec<double> y) {
+  for (int i = 0; i < kLanes<double>; ++i) x[i] = __builtin_pow(x[i], y[i]);
+  return x;
+}
 
 }  // namespace
 }  // namespace hotloop::isa::HL_TIER

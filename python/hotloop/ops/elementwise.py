@@ -155,7 +155,9 @@ def _exponent_gradient(dy, a, b, y):
 
 @direct("binary", _POWER)
 def power(a, b, *, out=None):
-    """Power: y = a^b. A single exponent of 0 .. 8 is computed by products, -1 and 1/2 by reciprocal and square root.
+    """Power: y = a^b, of zeros, infinities and NaN what C's pow gives.
+
+    A single exponent of 0 .. 8 is computed by products, -1 and 1/2 by reciprocal and square root.
 
     Args:
         a: array or number, the base; below 0 it wants whole exponents, else the result is NaN.

@@ -59,7 +59,7 @@ class Adam(Optimizer):
 
 
 class AdamW(Adam):
-    """Adam with weight decay apart from the gradient, as PyTorch's: w -= lr * weight_decay * w before Adam's step.
+    """Adam with weight decay apart from the gradient, as PyTorch's: w *= 1 - lr * weight_decay before Adam's step.
 
     Args:
         params, lr, learning_rate: see Optimizer.

@@ -53,7 +53,7 @@ class SGD(Optimizer):
 class Lion(Optimizer):
     """Evolved sign momentum.
 
-    w -= lr * (sign(beta1 * m + (1 - beta1) * g) + weight_decay * w); m = beta2 * m + (1 - beta2) * g
+    w = (1 - lr * weight_decay) * w - lr * sign(beta1 * m + (1 - beta1) * g); m = beta2 * m + (1 - beta2) * g
 
     Args:
         params, lr, learning_rate: see Optimizer.
