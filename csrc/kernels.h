@@ -46,8 +46,8 @@ HL_KERNEL(avg_pool2d_grad, const Pool2dShape& s, const T* dy, T* dx)
 
 /// y (n) = act(x (n)); y may be x. NaN stays NaN; gelu, silu and hard_swish of -inf are their limit, -0.
 HL_KERNEL(activation, ActivationSpec act, int64_t n, const T* x, T* y)
-/// dx (n) = dy (n) * act'; saved (n) is y where saves_output(act.kind), else x; dx may be dy. Where act is level, as relu
-/// below 0, dx is 0 whatever dy; at NaN what has a kink has its slope from the right, the rest NaN.
+/// dx (n) = dy (n) * act'; saved (n) is y where saves_output(act.kind), else x; dx may be dy. Where act is level, as
+/// relu below 0, dx is 0 whatever dy; at NaN what has a kink has its slope from the right, the rest NaN.
 HL_KERNEL(activation_grad, ActivationSpec act, int64_t n, const T* saved, const T* dy, T* dx)
 /// y = softmax(x) along the middle axis of (outer, length, inner), or its logarithm
 HL_KERNEL(softmax, const AxisShape& s, bool logarithm, const T* x, T* y)
