@@ -4,7 +4,8 @@
 // T is float or double. Pointers are to C-contiguous arrays whose shapes are said in words; nullptr is allowed only
 // where a line says "or null". Kernels overwrite their outputs; those that read or accumulate say so. Arguments have
 // been checked by the bindings: kernels trust their shapes. Any size may be 0.
-// Results depend on shapes and values alone, never on the number of threads.
+// Results depend on shapes and values alone, never on the number of threads. On the CPU a kernel may be ended by an
+// exception (runtime/threads.h: Pauses); its outputs then hold anything. Updates in place are never run like that.
 
 // ---- matmul -------------------------------------------------------------------------------------------------------
 

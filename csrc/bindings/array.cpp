@@ -1,5 +1,7 @@
 #include "bindings/array.h"
 
+#include <unistd.h>
+
 #include <atomic>
 #include <cstring>
 #include <limits>
@@ -415,6 +417,12 @@ py::object Output::finish() const {
   if (!out_) return array_.object();
   if (copy_back_) out_[py::ellipsis()] = array_.object();
   return out_;
+}
+
+void handle_signals() {
+  if (gettid() != getpid()) return;
+  const py::gil_scoped_acquire gil;
+  if (PyErr_CheckSignals() != 0) throw py::error_already_set();
 }
 
 void set_bfloat16(bool on) { bfloat16_products = on; }

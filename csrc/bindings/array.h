@@ -8,12 +8,14 @@
 
 #include <cstddef>
 #include <initializer_list>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "backend.h"
 #include "bindings/cuda_turn.h"
 #include "bindings/shape.h"
+#include "runtime/threads.h"
 
 namespace hotloop::bindings {
 
@@ -183,23 +185,42 @@ inline void check_status(const char* op, Status status) {
   if (status != kOk) raise_status(op, status);
 }
 
-/// Runs a kernel without the GIL.
+/// Lets Python handle signals, where the calling thread is the one that does; raises what a handler raises.
+void handle_signals();
+
+/// Runs a kernel without the GIL. A signal's handler that raises ends it, as Ctrl-C does; its outputs then hold
+/// anything.
 template <class... P, class... A>
 void run(const char* op, Status (*kernel)(P...), A&&... arguments) {
   Status status;
   {
     const py::gil_scoped_release release;
+    const Pauses pauses(handle_signals);
     status = kernel(std::forward<A>(arguments)...);
   }
   check_status(op, status);
 }
 
-/// The same for work that goes with a number of elements: a few thousand are done before the GIL has changed hands.
+// From here on a kernel takes longer than handing over the GIL.
+constexpr int64_t kWorthReleasing = 16 * 1024;
+
+/// The same for work that goes with a number of elements.
 template <class... P, class... A>
 void run_elements(const char* op, int64_t elements, Status (*kernel)(P...), A&&... arguments) {
-  constexpr int64_t worth_releasing = 16 * 1024;
-  if (elements >= worth_releasing) return run(op, kernel, std::forward<A>(arguments)...);
+  if (elements >= kWorthReleasing) return run(op, kernel, std::forward<A>(arguments)...);
   check_status(op, kernel(std::forward<A>(arguments)...));
+}
+
+/// The same for updates in place, which no signal ends half-way.
+template <class... P, class... A>
+void run_update(const char* op, int64_t elements, Status (*kernel)(P...), A&&... arguments) {
+  Status status;
+  {
+    std::optional<py::gil_scoped_release> release;
+    if (elements >= kWorthReleasing) release.emplace();
+    status = kernel(std::forward<A>(arguments)...);
+  }
+  check_status(op, status);
 }
 
 /// Every bindings/<family>.cpp makes one of these; module.cpp runs them all.

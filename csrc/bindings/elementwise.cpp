@@ -205,7 +205,7 @@ void accumulate(py::handle x_in, py::handle y_in) {
   if (x.shape() != y.shape()) value_error(op, text("shapes differ: x ", x.shape(), ", y ", y.shape()));
   with_backend(type, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
-    run_elements(op, x.size(), backend.accumulate, x.size(), x.data<T>(), y.data<T>());
+    run_update(op, x.size(), backend.accumulate, x.size(), x.data<T>(), y.data<T>());
   });
 }
 

@@ -42,8 +42,8 @@ void sgd(const SgdSpec& spec, StepCell& step, py::handle g, py::handle w, py::ha
   if (spec.momentum != 0) require(op, "velocity", u.state[0]);
   with_backend(u.type, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
-    run_elements(op, u.w.size(), backend.sgd, spec, step.in(u.type.where), u.w.size(), u.g.data<T>(), u.w.data<T>(),
-                 u.state[0].data<T>());
+    run_update(op, u.w.size(), backend.sgd, spec, step.in(u.type.where), u.w.size(), u.g.data<T>(), u.w.data<T>(),
+               u.state[0].data<T>());
   });
 }
 
@@ -56,8 +56,8 @@ void adam(const AdamSpec& spec, StepCell& step, py::handle g, py::handle w, py::
   if (spec.amsgrad) require(op, "v_max", u.state[2]);
   with_backend(u.type, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
-    run_elements(op, u.w.size(), backend.adam, spec, step.in(u.type.where), u.w.size(), u.g.data<T>(), u.w.data<T>(),
-                 u.state[0].data<T>(), u.state[1].data<T>(), u.state[2].data<T>());
+    run_update(op, u.w.size(), backend.adam, spec, step.in(u.type.where), u.w.size(), u.g.data<T>(), u.w.data<T>(),
+               u.state[0].data<T>(), u.state[1].data<T>(), u.state[2].data<T>());
   });
 }
 
@@ -68,8 +68,8 @@ void nadam(const NadamSpec& spec, StepCell& step, py::handle g, py::handle w, py
   require(op, "v", u.state[1]);
   with_backend(u.type, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
-    run_elements(op, u.w.size(), backend.nadam, spec, step.in(u.type.where), u.w.size(), u.g.data<T>(), u.w.data<T>(),
-                 u.state[0].data<T>(), u.state[1].data<T>());
+    run_update(op, u.w.size(), backend.nadam, spec, step.in(u.type.where), u.w.size(), u.g.data<T>(), u.w.data<T>(),
+               u.state[0].data<T>(), u.state[1].data<T>());
   });
 }
 
@@ -82,8 +82,8 @@ void rmsprop(const RmspropSpec& spec, StepCell& step, py::handle g, py::handle w
   if (spec.momentum != 0) require(op, "velocity", u.state[2]);
   with_backend(u.type, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
-    run_elements(op, u.w.size(), backend.rmsprop, spec, step.in(u.type.where), u.w.size(), u.g.data<T>(), u.w.data<T>(),
-                 u.state[0].data<T>(), u.state[1].data<T>(), u.state[2].data<T>());
+    run_update(op, u.w.size(), backend.rmsprop, spec, step.in(u.type.where), u.w.size(), u.g.data<T>(), u.w.data<T>(),
+               u.state[0].data<T>(), u.state[1].data<T>(), u.state[2].data<T>());
   });
 }
 
@@ -93,8 +93,8 @@ void adagrad(const AdagradSpec& spec, StepCell& step, py::handle g, py::handle w
   require(op, "sum", u.state[0]);
   with_backend(u.type, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
-    run_elements(op, u.w.size(), backend.adagrad, spec, step.in(u.type.where), u.w.size(), u.g.data<T>(), u.w.data<T>(),
-                 u.state[0].data<T>());
+    run_update(op, u.w.size(), backend.adagrad, spec, step.in(u.type.where), u.w.size(), u.g.data<T>(), u.w.data<T>(),
+               u.state[0].data<T>());
   });
 }
 
@@ -104,8 +104,8 @@ void lion(const LionSpec& spec, StepCell& step, py::handle g, py::handle w, py::
   require(op, "m", u.state[0]);
   with_backend(u.type, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
-    run_elements(op, u.w.size(), backend.lion, spec, step.in(u.type.where), u.w.size(), u.g.data<T>(), u.w.data<T>(),
-                 u.state[0].data<T>());
+    run_update(op, u.w.size(), backend.lion, spec, step.in(u.type.where), u.w.size(), u.g.data<T>(), u.w.data<T>(),
+               u.state[0].data<T>());
   });
 }
 
@@ -141,7 +141,7 @@ void scale(const py::list& arrays, double factor) {
     const Array x = as_writable(op, argument, type);
     with_backend(type, [&](const auto& backend) {
       using T = Element<decltype(backend)>;
-      run_elements(op, x.size(), backend.scale, x.size(), factor, x.data<T>());
+      run_update(op, x.size(), backend.scale, x.size(), factor, x.data<T>());
     });
   }
 }

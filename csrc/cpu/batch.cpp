@@ -12,6 +12,7 @@ namespace {
 constexpr int64_t kGrain = 16 * 1024;       // elements: a few microseconds of work
 constexpr int64_t kGrainBytes = 64 * 1024;  // the same for copies
 constexpr int64_t kParts = 16;
+constexpr int64_t kIndices = 16 * 1024;  // looked through between two looks for a reason to stop
 
 int64_t rows_a_grain(int64_t grain, int64_t row) { return std::max<int64_t>(1, grain / std::max<int64_t>(1, row)); }
 
@@ -55,6 +56,7 @@ Status gather_rows_grad(int64_t rows, int64_t count, int64_t row, const int64_t*
   parallel_ranges(rows, (rows + parts - 1) / parts, [&](int64_t begin, int64_t end) {
     std::fill(dx + begin * row, dx + end * row, T{0});
     for (int64_t i = 0; i < count; ++i) {
+      if (i % kIndices == 0) breathe();
       if (indices[i] < begin || indices[i] >= end) continue;
       isa::batch_micro<T>().add(row, dy + i * row, dx + indices[i] * row);
     }

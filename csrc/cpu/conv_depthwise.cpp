@@ -103,6 +103,7 @@ void depthwise_weight_grad(const Conv2dShape& s, const T* x, const T* dy, T* dw)
     T* sum = sums + part * size;
     std::fill_n(sum, size, T{});
     for (int64_t row = part * per_part; row < std::min(rows, (part + 1) * per_part); ++row) {
+      breathe();
       const T* image = x + row / s.oh * s.h * s.w * s.c;
       for_runs(s, row % s.oh, false, [&](const isa::TapRun& run, int64_t first) {
         isa::depthwise_micro<T>().weight_grad(run, image, dy + (row * s.ow + first) * s.c, sum);

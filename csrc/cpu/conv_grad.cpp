@@ -57,6 +57,7 @@ void input_grad_phase(const Conv2dShape& s, int64_t group, int64_t phase_row, in
     const int64_t pixel_stride = side_by_side ? 1 : depth, depth_stride = side_by_side ? cols : 1;
     const Scratch<T> patches(cols * depth), sums(s.stride_w > 1 ? cols * channels : 0);
     for (int64_t i = first; i < last; ++i) {
+      breathe();
       T* out = dx + ((image * s.h + phase_row + i * s.stride_h) * s.w + phase_col) * s.c + group * channels;
       if (depth == 0) {
         for (int64_t j = 0; j < cols; ++j) std::fill_n(out + j * s.stride_w * s.c, channels, T{});
@@ -132,6 +133,7 @@ Status conv2d_weight_grad(const Conv2dShape& s, const T* x, const T* dy, T* dw) 
     T* sum = sums + part * size + group * depth * filters;
     const int64_t last = std::min(tiles, (part + 1) * per_part);
     for (int64_t t = part * per_part; t < last; ++t) {
+      breathe();
       weight_grad_tile(s, plan, group, x, dy, t * tile, std::min(pixels, (t + 1) * tile), t > part * per_part, sum);
     }
   });

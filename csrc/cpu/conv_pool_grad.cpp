@@ -131,6 +131,7 @@ void sparse_weight_grad(const ConvPoolShape& s, const T* x, const T* dy, const u
       }
       list_by_filter(s, frame, dy + n * windows * conv.f, argmax + n * windows * conv.f, lists.get(), counts.get());
       for (int64_t f = 0; f < conv.f; ++f) {
+        breathe();
         for (int64_t r = 0; r < frame.runs; ++r) {
           isa::sparse_micro<T>().add_scaled_rows(counts[f], lists + f * windows, image + frame.run_offset[r], frame.run,
                                                  sum + f * depth + r * frame.run);
@@ -165,6 +166,7 @@ void sparse_input_grad(const ConvPoolShape& s, const T* dy, const uint8_t* argma
     // Runs outside: one run of all filters' weights is small enough for L1.
     for (int64_t r = 0; r < frame.runs; ++r) {
       for (int64_t k = 0; k < windows; ++k) {
+        if (k % s.ow == 0) breathe();
         T* patch = image + k / s.ow * frame.window_row + k % s.ow * frame.window_step + frame.run_offset[r];
         for (int64_t position = 0; position < positions; ++position) {
           const int64_t list = k * positions + position;
@@ -207,6 +209,7 @@ void dense_weight_grad(const ConvPoolShape& s, const T* x, const T* dy, const ui
     const Scratch<T> dense(conv.oh * conv.ow * conv.f), image_sum(size);
     const int64_t first = part * per_part, last = std::min(conv.n, first + per_part);
     for (int64_t n = first; n < last; ++n) {
+      breathe();
       expand(s, dy + n * pooled, argmax + n * pooled, dense.get());
       conv2d_weight_grad<T>(one, x + n * conv.h * conv.w * conv.c, dense, n == first ? sum : image_sum.get());
       for (int64_t i = 0; n > first && i < size; ++i) sum[i] += image_sum[i];

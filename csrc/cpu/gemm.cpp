@@ -95,6 +95,7 @@ void gemm_split_k(int64_t m, int64_t n, int64_t k, MatrixView<T> a, MatrixView<T
     const int64_t begin = index * part, end = std::min(k, begin + part);
     const Scratch<T> packed(panels * kBlockK * micro.columns);
     for (int64_t p = begin; p < end; p += kBlockK) {
+      breathe();
       const int64_t depth = std::min(kBlockK, end - p), panel_size = depth * micro.columns;
       pack_panels<T>(depth, n, {b.data + p * b.row, b.row, b.col}, 0, panels, packed, panel_size);
       tiles_of_packed<T>(m, n, depth, {a.data + p * a.col, a.row, a.col}, {packed, panel_size, micro.columns},
@@ -121,6 +122,7 @@ void gemv(int64_t count, int64_t k, MatrixView<T> w, const T* x, bool by_dots, T
   parallel_ranges(count, grain, [&](int64_t begin, int64_t end) {
     const Scratch<T> turned(lies_well ? 0 : kStrip * std::min(k, block));
     for (int64_t p = 0; p < k; p += block) {
+      breathe();
       const int64_t depth = std::min(block, k - p);
       const T* from = w.data + begin * w.row + p * w.col;
       if (lies_well) {
@@ -256,6 +258,7 @@ void gemm(int64_t m, int64_t n, int64_t k, MatrixView<T> a, MatrixView<T> b, con
         const int64_t columns = std::min(grid.panels * micro.columns, width - column);
         T* c_block = c + row * n + j + column;
         for (int64_t p = from; p < to; p += kBlockK) {
+          breathe();
           const int64_t depth = std::min(kBlockK, to - p);
           const bool last = p + depth == k;
           const PanelView<T> right = panels_at(p);

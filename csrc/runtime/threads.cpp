@@ -1,7 +1,11 @@
 #include "runtime/threads.h"
 
+#include <linux/futex.h>
 #include <pthread.h>
 #include <sched.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -10,6 +14,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <limits>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -23,6 +28,37 @@ constexpr int kMaxThreads = 1024;
 // A worker that finds no work watches for this long before it sleeps: the pause between two kernels of a training step
 // is shorter than waking a thread.
 constexpr std::chrono::microseconds kWatch{60};
+
+constexpr int64_t kPauseEvery = 20'000'000;  // nanoseconds
+
+// What the thread is to do in breathe().
+struct Turn {
+  void (*pause)() = nullptr;
+  int64_t due = 0;                            // when the next pause is
+  const std::atomic<bool>* failed = nullptr;  // whether the parallel_for that it works for is over
+};
+constinit thread_local Turn turn;
+
+// Ends a chunk whose parallel_for holds the error already.
+struct Dropped {};
+
+// A clock of a few milliseconds' steps that takes a few nanoseconds to read.
+int64_t coarse_now() {
+  timespec t{};
+  clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+  return t.tv_sec * int64_t{1'000'000'000} + t.tv_nsec;
+}
+
+// std::atomic::wait knows no time limit. Waits while the value is `old`, at most for so long; may wake for no reason.
+void wait_at_most(std::atomic<int>& value, int old, int64_t nanoseconds) {
+  static_assert(sizeof(value) == sizeof(int) && std::atomic<int>::is_always_lock_free);
+  const timespec limit{0, static_cast<long>(nanoseconds)};
+  syscall(SYS_futex, &value, FUTEX_WAIT_PRIVATE, old, &limit, nullptr, 0);
+}
+
+void wake_all(std::atomic<int>& value) {
+  syscall(SYS_futex, &value, FUTEX_WAKE_PRIVATE, std::numeric_limits<int>::max(), nullptr, nullptr, 0);
+}
 
 inline void relax() {
 #if defined(__x86_64__)
@@ -70,20 +106,16 @@ class Pool {
       share.next.store(chunks * i / count, std::memory_order_relaxed);
       share.end = chunks * (i + 1) / count;
     }
+    failed_.store(false, std::memory_order_relaxed);
     open_.store(true);
     generation_.fetch_add(1);
     generation_.notify_all();
+    const std::atomic<bool>* const outer = std::exchange(turn.failed, &failed_);
     take_chunks(0);
     // Either a late worker sees the job closed, or its entry is seen here.
     open_.store(false);
-    for (int spins = 0; active_.load() != 0; ++spins) {
-      if (spins < 4000) {
-        relax();
-      } else {
-        const int active = active_.load();
-        if (active != 0) active_.wait(active);
-      }
-    }
+    wait_for_workers();
+    turn.failed = outer;
     if (error_) std::rethrow_exception(error_);
   }
 
@@ -94,7 +126,27 @@ class Pool {
     int64_t end = 0;
   };
 
+  void wait_for_workers() {
+    for (int spins = 0; spins < 4000; ++spins) {
+      if (active_.load() == 0) return;
+      relax();
+    }
+    // Either the last worker sees that somebody waits, or it is seen here that it was the last.
+    waiting_.store(true);
+    for (int active; (active = active_.load()) != 0;) {
+      wait_at_most(active_, active, kPauseEvery);
+      if (failed_.load(std::memory_order_relaxed)) continue;
+      try {
+        breathe();
+      } catch (...) {
+        drop_the_rest(std::current_exception());
+      }
+    }
+    waiting_.store(false);
+  }
+
   void work(std::size_t self) {
+    turn.failed = &failed_;
     uint32_t seen = 0;
     for (;;) {
       watch(seen);
@@ -105,7 +157,7 @@ class Pool {
         if (sched_getcpu() == caller_cpu_) leave_cpu(caller_cpu_);
         take_chunks(self);
       }
-      if (active_.fetch_sub(1) == 1) active_.notify_all();
+      if (active_.fetch_sub(1) == 1 && waiting_.load()) wake_all(active_);
     }
   }
 
@@ -128,6 +180,7 @@ class Pool {
         const int64_t i = share.next.fetch_add(1, std::memory_order_relaxed);
         if (i >= share.end) break;
         try {
+          breathe();
           (*function_)(i);
         } catch (...) {
           drop_the_rest(std::current_exception());
@@ -139,6 +192,7 @@ class Pool {
   void drop_the_rest(std::exception_ptr error) {
     const std::lock_guard lock(error_mutex_);
     if (!error_) error_ = std::move(error);
+    failed_.store(true, std::memory_order_relaxed);
     for (Share& share : shares_) share.next.store(share.end, std::memory_order_relaxed);
   }
 
@@ -151,6 +205,8 @@ class Pool {
   std::atomic<bool> open_{false};
   std::atomic<bool> stop_{false};
   alignas(64) std::atomic<int> active_{0};
+  std::atomic<bool> waiting_{false};  // whether the caller sleeps until active_ is 0
+  std::atomic<bool> failed_{false};   // whether error_ is set
   std::vector<std::thread> workers_;
 };
 
@@ -213,7 +269,7 @@ struct State {
   std::atomic<bool> busy{false};  // while a parallel_for runs; a second one then runs on its own thread
   std::unique_ptr<Pool> pool;
   std::atomic<int> threads{0};
-  const char* reason = "";
+  std::atomic<const char*> reason{""};
 };
 
 State* make_state() {
@@ -242,7 +298,7 @@ void forget_after_fork() {
   if (parent == nullptr) return;
   auto* fresh = new State;
   fresh->threads = parent->threads.load();
-  fresh->reason = parent->reason;
+  fresh->reason = parent->reason.load();
   current_state.store(fresh);
 }
 
@@ -263,7 +319,28 @@ void parallel_for(int64_t chunks, ChunkFunction f) {
       return s.pool->run(chunks, f);
     }
   }
-  for (int64_t i = 0; i < chunks; ++i) f(i);
+  for (int64_t i = 0; i < chunks; ++i) {
+    breathe();
+    f(i);
+  }
+}
+
+Pauses::Pauses(void (*pause)()) { turn = {pause, coarse_now() + kPauseEvery, nullptr}; }
+
+Pauses::~Pauses() { turn = {}; }
+
+void breathe() {
+  if (turn.failed != nullptr && turn.failed->load(std::memory_order_relaxed)) throw Dropped();
+  if (turn.pause == nullptr || coarse_now() < turn.due) return;
+  // A pause may run anything, kernels too, which must not take this one's turn.
+  const Turn own = std::exchange(turn, {});
+  try {
+    own.pause();
+  } catch (...) {
+    turn = own;
+    throw;
+  }
+  turn = {own.pause, coarse_now() + kPauseEvery, own.failed};
 }
 
 int num_threads() { return state().threads.load(); }
@@ -274,6 +351,6 @@ void set_num_threads(int n) {
   s.reason = "set_num_threads";
 }
 
-const char* num_threads_reason() { return state().reason; }
+const char* num_threads_reason() { return state().reason.load(); }
 
 }  // namespace hotloop

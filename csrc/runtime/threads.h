@@ -30,6 +30,20 @@ class ChunkFunction {
 /// The first exception a chunk throws is rethrown here; the chunks not yet begun are then dropped.
 void parallel_for(int64_t chunks, ChunkFunction f);
 
+/// While it lives, kernels on the calling thread call `pause` every 20 ms or so: between chunks, and in breathe(). What
+/// a pause throws ends the kernel: its scratch memory is given back, its outputs hold anything.
+class Pauses {
+ public:
+  explicit Pauses(void (*pause)());
+  ~Pauses();
+  Pauses(const Pauses&) = delete;
+  Pauses& operator=(const Pauses&) = delete;
+};
+
+/// For loops within a chunk that may take longer than a few milliseconds: pauses where that is due, and throws where
+/// the parallel_for that the chunk belongs to has failed meanwhile.
+void breathe();
+
 /// Runs f(begin, end) over [0, n) in pieces of `grain`.
 template <class F>
 void parallel_ranges(int64_t n, int64_t grain, F&& f) {

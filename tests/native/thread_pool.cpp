@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <stdexcept>
@@ -42,6 +43,33 @@ void exceptions_reach_the_caller() {
   require(caught, "an exception of a chunk reaches the caller");
 }
 
+// Chunks that never end by themselves, on every thread or on the last one that still works.
+void a_pause_ends_a_kernel(bool all_chunks) {
+  static std::atomic<int> count;
+  count = 0;
+  bool caught = false;
+  {
+    const hotloop::Pauses pauses([] {
+      every_chunk_runs_once();  // as a signal's handler may
+      if (++count == 2) throw std::runtime_error("stop");
+    });
+    try {
+      hotloop::parallel_for(64, [&](int64_t i) {
+        const hotloop::Scratch<int> scratch(1000);
+        while (all_chunks || i == 63) {
+          hotloop::breathe();
+          std::this_thread::sleep_for(std::chrono::microseconds(100));
+        }
+      });
+    } catch (const std::runtime_error&) {
+      caught = true;
+    }
+  }
+  require(caught && count == 2, "what a pause throws ends the kernel");
+  hotloop::breathe();  // nothing to do any more
+  every_chunk_runs_once();
+}
+
 void callers_at_once(int callers, int rounds) {
   std::vector<std::thread> threads;
   std::atomic<int64_t> total{0};
@@ -68,6 +96,8 @@ int main() {
     hotloop::set_num_threads(threads);
     every_chunk_runs_once();
     exceptions_reach_the_caller();
+    a_pause_ends_a_kernel(true);
+    a_pause_ends_a_kernel(false);
     callers_at_once(4, 500);
     for (int i = 0; i < 2000; ++i) every_chunk_runs_once();
     ++passed;
