@@ -115,7 +115,7 @@ PyObject* pause_recording(PyObject*, PyObject*) {
   Py_RETURN_NONE;
 }
 
-PyObject* resume_recording(PyObject*, PyObject*) {
+PyObject* resume_recording(PyObject*, PyObject* const*, Py_ssize_t) {
   return guarded([&] {
     if (pauses == 0) throw std::runtime_error("[no_grad] left in a thread that had not entered it");
     --pauses;
@@ -148,7 +148,7 @@ const Family tape_family([](py::module_& m) {
       {"backward", method(backward), METH_FASTCALL, "backward() of a Tensor."},
       {"is_grad_enabled", is_grad_enabled, METH_NOARGS, "True where ops record what backward() needs."},
       {"pause_recording", pause_recording, METH_NOARGS, "Enters no_grad()."},
-      {"resume_recording", resume_recording, METH_NOARGS, "Leaves no_grad()."},
+      {"resume_recording", method(resume_recording), METH_FASTCALL, "Leaves no_grad(); takes what __exit__ does."},
       {nullptr, nullptr, 0, nullptr},
   };
   if (PyModule_AddFunctions(m.ptr(), methods) < 0) throw py::error_already_set();

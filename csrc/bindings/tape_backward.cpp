@@ -62,18 +62,27 @@ bool is_like(PyObject* array, PyObject* other) {
          py::handle(array).attr("flags").attr("c_contiguous").cast<bool>();
 }
 
-/// Adds to a leaf's grad; `owned` says that nobody else holds the array.
+/// The gradient as an array that can become the leaf's grad; `owned` says that nobody else holds it.
+py::object adoptable(Tensor* leaf, const py::object& gradient, bool owned) {
+  const py::object array = held_in(leaf, leaf->data);
+  if (owned && is_like(gradient.ptr(), array.ptr())) return gradient;
+  return py::handle(tape_hooks.copied)(gradient, array);
+}
+
+/// Whether a leaf will take a gradient itself for its grad, not what is in it.
+bool adopts(Tensor* leaf) {
+  return leaf->requires_grad && !held_in(leaf, leaf->grad) && !held_in(leaf, leaf->grad_slot);
+}
+
+/// Adds to a leaf's grad.
 void add_to_grad(Tensor* leaf, const py::object& gradient, bool owned) {
   if (!leaf->requires_grad) return;
   if (const py::object grad = held_in(leaf, leaf->grad)) return accumulate(gradient, grad);
-  const py::object slot = held_in(leaf, leaf->grad_slot), array = held_in(leaf, leaf->data);
-  if (slot) {
+  if (const py::object slot = held_in(leaf, leaf->grad_slot)) {
     slot[py::ellipsis()] = gradient;
     put_in(leaf, leaf->grad, slot);
-  } else if (owned && is_like(gradient.ptr(), array.ptr())) {
-    put_in(leaf, leaf->grad, gradient);
   } else {
-    put_in(leaf, leaf->grad, py::handle(tape_hooks.copied)(gradient, array));
+    put_in(leaf, leaf->grad, adoptable(leaf, gradient, owned));
   }
 }
 
@@ -185,9 +194,16 @@ void Walk::run(const py::object& gradient, bool retain_graph) {
     if (const py::object dy = std::move(place.sum)) run_node(place, dy, retain_graph);
     if (!retain_graph) free_node(place.node());
   }
-  // At the end, so that an op that fails leaves the gradients as they were.
+  // At the end, so that an op that fails leaves the gradients as they were. Ctrl-C does so too: Python handles it in
+  // code of its own, which is called only before the first sum is added.
+  const auto leaf = [](const Place& place) { return reinterpret_cast<Tensor*>(place.target.ptr()); };
+  for (Place& place : places_) {
+    if (!place.sum || !adopts(leaf(place))) continue;
+    place.sum = adoptable(leaf(place), place.sum, place.owned);
+    place.owned = true;
+  }
   for (const Place& place : places_) {
-    if (place.sum) add_to_grad(reinterpret_cast<Tensor*>(place.target.ptr()), place.sum, place.owned);
+    if (place.sum) add_to_grad(leaf(place), place.sum, place.owned);
   }
 }
 

@@ -24,11 +24,9 @@ from hotloop import _core, checks
 class no_grad(ContextDecorator):
     """Context manager and decorator under which ops record nothing, in the thread that enters it."""
 
-    def __enter__(self):
-        _core.pause_recording()
-
-    def __exit__(self, *_):
-        _core.resume_recording()
+    # Compiled functions, at whose beginning Python handles no signal: Ctrl-C can't leave it entered.
+    __enter__ = _core.pause_recording
+    __exit__ = _core.resume_recording
 
 
 # is_grad_enabled() -> bool

@@ -93,8 +93,7 @@ class DeviceSteps:
             cell.step = stream.calls - calls_then
             cell.upload()
             stream.calls += one.drawn.count(stream)
-        self._model.optimizer.replayed()
-        one.graph.replay()
+        self._model.optimizer.replay(one.graph)
         self._model._compiled.log(one.totals, one.weights)
 
     def _run_op_by_op(self, reason):

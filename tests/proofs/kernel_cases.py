@@ -52,9 +52,10 @@ def _update(name, options):
         return [g, w, *map(np.abs, state)]
 
     def call(g, w, *state):
-        optimizer._step_state.lr = 0.1
-        optimizer._set_step(3)
-        optimizer._update(g, w, *state)
+        step = _core.StepState()
+        optimizer._tell(step, 0.1, 3)
+        kernel, *arguments = optimizer._call(step, g, w, *state)
+        kernel(*arguments)
         return ()
 
     label = "-".join([name, *options])

@@ -7,25 +7,32 @@ import weakref
 class _Context(threading.local):
     training = None  # what the enclosing call resolved `training` to; None outside of one
     device = None  # where the enclosing model runs; None outside of one
-    squashed = None  # the last softmax or sigmoid a layer applied, see `remember_logits`
+    squashed = ()  # a list of the last softmax or sigmoid that a layer applied, while it lives: see `remember_logits`
 
 
 context = _Context()
 
 
+class _Squashed(weakref.ref):
+    """The result of a softmax or sigmoid, with what it was computed from."""
+
+    __slots__ = ("activation", "logits")
+
+
 def remember_logits(y, logits, activation):
     """Notes that y = activation(logits), so that a loss can be computed from the logits for as long as y lives."""
-
-    def forget(reference):
-        if context.squashed is not None and context.squashed[0] is reference:
-            context.squashed = None
-
-    context.squashed = (weakref.ref(y, forget), logits, activation)
+    if context.squashed:
+        context.squashed.clear()
+    context.squashed = found = []
+    # Compiled: a Ctrl-C that Python handles within a callback is printed and forgotten.
+    reference = _Squashed(y, found.remove)
+    reference.logits, reference.activation = logits, activation
+    found.append(reference)
 
 
 def logits_of(y, activation):
     """The logits from which a layer just computed y = activation(logits), or None."""
-    found = context.squashed
-    if found is None or found[2] != activation or found[0]() is not y:
-        return None
-    return found[1]
+    for found in context.squashed:
+        if found.activation == activation and found() is y:
+            return found.logits
+    return None

@@ -54,8 +54,8 @@ class Adam(Optimizer):
     def _state_fill(self, options):
         return {"m": 0.0, "v": 0.0} | ({"v_max": 0.0} if options["amsgrad"] else {})
 
-    def _update(self, gradient, weight, *state):
-        _core.adam(self._spec, self._step_state, gradient, weight, *state)
+    def _call(self, step, gradient, weight, *state):
+        return _core.adam, self._spec, step, gradient, weight, *state
 
 
 class AdamW(Adam):
@@ -132,13 +132,13 @@ class Nadam(Optimizer):
         if step < self._product_step:
             self._product_step, self._product = 0, 1.0
         while self._product_step < step:
-            self._product_step += 1
-            self._product *= self._spec.mu(self._product_step)
+            product = self._product * self._spec.mu(self._product_step + 1)
+            self._product_step, self._product = self._product_step + 1, product
         return self._product
 
-    def _set_step(self, step):
-        super()._set_step(step)
-        self._step_state.mu_product = self._mu_product(step)
+    def _tell(self, step, lr, number):
+        super()._tell(step, lr, number)
+        step.mu_product = self._mu_product(number)
 
-    def _update(self, gradient, weight, m, v):
-        _core.nadam(self._spec, self._step_state, gradient, weight, m, v)
+    def _call(self, step, gradient, weight, m, v):
+        return _core.nadam, self._spec, step, gradient, weight, m, v

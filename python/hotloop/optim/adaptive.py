@@ -51,11 +51,11 @@ class RMSprop(Optimizer):
         velocity = {"velocity": 0.0} if options["momentum"] else {}
         return {"v": 0.0} | mean | velocity
 
-    def _update(self, gradient, weight, v, *rest):
+    def _call(self, step, gradient, weight, v, *rest):
         rest = list(rest)
         mean = rest.pop(0) if self._options["centered"] else None
         velocity = rest.pop(0) if self._options["momentum"] else None
-        _core.rmsprop(self._spec, self._step_state, gradient, weight, v, mean, velocity)
+        return _core.rmsprop, self._spec, step, gradient, weight, v, mean, velocity
 
 
 class Adagrad(Optimizer):
@@ -102,5 +102,5 @@ class Adagrad(Optimizer):
     def _state_fill(self, options):
         return {"sum": options["initial_accumulator_value"]}
 
-    def _update(self, gradient, weight, total):
-        _core.adagrad(self._spec, self._step_state, gradient, weight, total)
+    def _call(self, step, gradient, weight, total):
+        return _core.adagrad, self._spec, step, gradient, weight, total

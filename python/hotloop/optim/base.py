@@ -19,7 +19,9 @@ class Optimizer:
     its own count of updates, as in PyTorch.
 
     A subclass says which arrays it keeps (`_state_fill`), what the kernels take its options as (`_make_spec`), and
-    which kernel to call (`_update`).
+    which kernel updates a run of parameters (`_call`).
+
+    Ctrl-C at any moment finds a step made, in all that it changes, or not begun.
 
     Args:
         params: one Tensor, several, or None: `bind` gives them later. A number or a schedule in this place is the lr.
@@ -61,12 +63,16 @@ class Optimizer:
         raise NotImplementedError
 
     def _state_fill(self, options):
-        """{name of a state array: value it starts at}, in the order in which _update takes them."""
+        """{name of a state array: value it starts at}, in the order in which _call takes them."""
         raise NotImplementedError
 
-    def _update(self, gradient, weight, *state):
-        """Calls the kernel on one run of parameters; self._step_state holds the lr and the run's count of updates."""
+    def _call(self, step, gradient, weight, *state):
+        """(kernel, *arguments) that updates a run of parameters; `step` is a StepState that `_tell` was given."""
         raise NotImplementedError
+
+    def _tell(self, step, lr, number):
+        """Sets what changes from step to step: the lr and the number of the update."""
+        step.lr, step.step = lr, number
 
     # -- parameters ---------------------------------------------------------------------------------------------------
 
@@ -98,20 +104,17 @@ class Optimizer:
         tensors = as_tensors(self.name, params)
         if list(map(id, tensors)) == list(map(id, self._tensors)):
             return
-        kept = {}
+        kept, missed = {}, self._missed
         if self._groups is not None:
             counts = {id(tensor): self._updates_of(number) for number, tensor in enumerate(self._tensors)}
             states = {id(tensor): state for tensor, state in zip(self._tensors, self._states(), strict=True)}
             kept = {number: states[id(t)] for number, t in enumerate(tensors) if id(t) in states}
-            self._missed = [self._count - counts.get(id(tensor), 0) for tensor in tensors]
+            missed = [self._count - counts.get(id(tensor), 0) for tensor in tensors]
         elif self._count:
-            self._missed = [self._count] * len(tensors)
-        if self._missed is not None and not any(self._missed):
-            self._missed = None
-        self._tensors = tensors
-        self._groups = None
-        if kept:
-            self._regroup(kept)
+            missed = [self._count] * len(tensors)
+        missed = missed if missed is not None and any(missed) else None
+        groups = self._grouped(tensors, self._options, kept) if kept else None
+        self._tensors, self._missed, self._groups = tensors, missed, groups
 
     def zero_grad(self):
         """Forgets the gradients."""
@@ -130,16 +133,19 @@ class Optimizer:
 
     @lr.setter
     def lr(self, value):
-        if _is_schedule(value):
-            self._checked_lr(value(self._count))
-            self._lr = value
-        else:
-            self._lr = self._checked_lr(value)
+        self._lr = self._checked_rate(value, self._count)
 
     learning_rate = lr
 
     def _checked_lr(self, value):
         return checks.number(self.name, "lr", value, "[0, inf)")
+
+    def _checked_rate(self, value, count):
+        """A number or schedule as the lr, checked for the step behind the count-th."""
+        if not _is_schedule(value):
+            return self._checked_lr(value)
+        self._checked_lr(value(count))
+        return value
 
     # -- a step -------------------------------------------------------------------------------------------------------
 
@@ -155,38 +161,25 @@ class Optimizer:
             RuntimeError: no parameters were bound.
             ValueError: a schedule gave a rate that is no finite number >= 0.
         """
-        self._step_state.lr = self.lr
+        lr, number, step = self.lr, self._count + 1, self._step_state
         if self._groups is None:
             self._regroup(None)
-        self._count += 1
         if not self.is_whole():
-            return self._step_by_runs()
-        self._set_step(self._count)
-        for part in self._groups:
-            for arrays in part.whole:
-                self._update(*arrays)
-        self._count_versions()
-        return None
+            return self._step_by_runs(lr, number)
+        self._tell(step, lr, number)
+        calls = [self._call(step, *arrays) for part in self._groups for arrays in part.whole]
+        return _core.make_step(self, calls, self._tensors, {"_count": number})
 
-    def replayed(self):
-        """Notes a step that a captured graph is about to make, and shows it its learning rate and number."""
-        self._step_state.lr = self.lr
-        self._count += 1
-        self._set_step(self._count)
+    def replay(self, graph):
+        """Makes the step that was captured in a graph, after showing it its learning rate and number."""
+        number = self._count + 1
+        self._tell(self._step_state, self.lr, number)
         self._step_state.upload()
-        self._count_versions()
+        _core.make_step(self, [(graph.replay,)], self._tensors, {"_count": number})
 
     def rewind(self, count):
         """Forgets the steps after the count-th, whose kernels never ran."""
         self._count = count
-
-    def _set_step(self, step):
-        """Tells the kernels the number of the update."""
-        self._step_state.step = step
-
-    def _count_versions(self):
-        for tensor in self._tensors:
-            tensor._version += 1
 
     def is_whole(self):
         """True where every parameter lies where it was packed and always had its gradient there: a step is one call."""
@@ -199,53 +192,46 @@ class Optimizer:
                     return False
         return True
 
-    def _step_by_runs(self):
+    def _step_by_runs(self, lr, number):
         """The step where some parameters have no gradient or moved, or their counts of updates differ."""
         if not all(member.stays() for part in self._groups for member in part.members):
             self._regroup(dict(enumerate(self._states())))
-        if self._missed is None:
-            self._missed = [0] * len(self._tensors)
+        missed = [0] * len(self._tensors) if self._missed is None else list(self._missed)
+        calls, stepped = [], []
         for part in self._groups:
             by_count = {}
             for member in part.members:
                 tensor = member.tensor
                 if tensor._grad is None:
-                    self._missed[member.number] += 1
+                    missed[member.number] += 1
                     continue
                 if tensor._grad is not member.slot:
                     member.slot[...] = tensor._grad
                     tensor._grad = member.slot
-                by_count.setdefault(self._updates_of(member.number), []).append(member)
-                tensor._version += 1
+                by_count.setdefault(number - missed[member.number], []).append(member)
+                stepped.append(tensor)
             for count, members in by_count.items():
-                self._set_step(count)
-                for arrays in part.runs(members):
-                    self._update(*arrays)
-        if not any(self._missed):
-            self._missed = None
+                step = _core.StepState()
+                self._tell(step, lr, count)
+                calls += [self._call(step, *arrays) for arrays in part.runs(members)]
+        _core.make_step(self, calls, stepped, {"_count": number, "_missed": missed if any(missed) else None})
 
     def _regroup(self, states):
         if not self._tensors:
             raise RuntimeError(f"[{self.name}] no parameters: pass them, or call bind(params)")
-        self._groups = group(self._tensors, self._state_fill(self._options))
-        if states is not None:
-            self._set_states(states)
+        self._groups = self._grouped(self._tensors, self._options, states or {})
+
+    def _grouped(self, tensors, options, states):
+        """Groups of the Tensors, with the states {number: {name: array}} of those that have one."""
+        groups = group(tensors, self._state_fill(options))
+        for number, views in enumerate(_states_in(groups, len(tensors))):
+            for name, array in states.get(number, {}).items():
+                views[name][...] = array
+        return groups
 
     def _states(self):
         """By parameter: {name: its part of the state array}, views."""
-        states = [None] * len(self._tensors)
-        for part in self._groups:
-            for member in part.members:
-                states[member.number] = {
-                    name: array[member.begin : member.end].reshape(member.data.shape)
-                    for name, array in part.state.items()
-                }
-        return states
-
-    def _set_states(self, states):
-        for number, views in enumerate(self._states()):
-            for name, array in states.get(number, {}).items():
-                views[name][...] = array
+        return _states_in(self._groups, len(self._tensors))
 
     # -- saving -------------------------------------------------------------------------------------------------------
 
@@ -304,15 +290,16 @@ class Optimizer:
         options = _as_options(state["options"])
         spec = self._make_spec(**options)
         states = self._states_from(state["arrays"], self._state_fill(options))
-        self._options, self._spec = options, spec
-        self._count = int(state["step"])
-        missed = [self._count - int(updates) for updates in state["updates"]]
-        self._missed = missed if any(missed) else None
-        if state["lr"] is not None:
-            self.lr = schedules.from_config(state["lr"]) if isinstance(state["lr"], dict) else state["lr"]
-        self._groups = None
-        if states:
-            self._regroup(states)
+        count, lr = int(state["step"]), state["lr"]
+        missed = [count - int(updates) for updates in state["updates"]]
+        missed = missed if any(missed) else None
+        if lr is None:
+            lr = self._lr
+        else:
+            lr = self._checked_rate(schedules.from_config(lr) if isinstance(lr, dict) else lr, count)
+        groups = self._grouped(self._tensors, options, states) if states else None
+        self._options, self._spec, self._count, self._missed = options, spec, count, missed
+        self._lr, self._groups = lr, groups
 
     def _states_from(self, arrays, names):
         """{"<number>.<name>": array} as {number: {name: array}}, checked against the parameters and the names."""
@@ -347,6 +334,17 @@ class Optimizer:
 def _as_options(options):
     """Options as given or as JSON has them, where a pair came back as a list."""
     return {key: tuple(value) if isinstance(value, list) else value for key, value in options.items()}
+
+
+def _states_in(groups, count):
+    """By parameter: {name: its part of the state array}, views."""
+    states = [None] * count
+    for part in groups:
+        for member in part.members:
+            states[member.number] = {
+                name: array[member.begin : member.end].reshape(member.data.shape) for name, array in part.state.items()
+            }
+    return states
 
 
 def _is_schedule(value):

@@ -46,8 +46,8 @@ class SGD(Optimizer):
     def _state_fill(self, options):
         return {"velocity": 0.0} if options["momentum"] else {}
 
-    def _update(self, gradient, weight, *velocity):
-        _core.sgd(self._spec, self._step_state, gradient, weight, *velocity)
+    def _call(self, step, gradient, weight, *velocity):
+        return _core.sgd, self._spec, step, gradient, weight, *velocity
 
 
 class Lion(Optimizer):
@@ -74,5 +74,5 @@ class Lion(Optimizer):
     def _state_fill(self, options):
         return {"m": 0.0}
 
-    def _update(self, gradient, weight, m):
-        _core.lion(self._spec, self._step_state, gradient, weight, m)
+    def _call(self, step, gradient, weight, m):
+        return _core.lion, self._spec, step, gradient, weight, m
