@@ -8,7 +8,7 @@ import math
 
 import numpy as np
 from tests.proofs import arithmetic
-from tests.proofs.calls import here, there
+from tests.proofs.device_calls import here, there
 from tests.proofs.integer_case import Case
 from tests.proofs.integer_windows import avg_pool2d, conv2d, conv2d_max_pool2d, global_pool2d, max_pool2d
 from tests.proofs.proof import Proof

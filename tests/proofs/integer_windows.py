@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 from tests.proofs import arithmetic
-from tests.proofs.calls import here, there
+from tests.proofs.device_calls import here, there
 
 import hotloop as hl
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 from tests.proofs import arithmetic
-from tests.proofs.calls import there
+from tests.proofs.device_calls import there
 
 import hotloop as hl
 import references

@@ -1,7 +1,7 @@
 """The families of the proof `shapes` that training ends with: optimizers, clipping, and a batch of bytes."""
 
 import numpy as np
-from tests.proofs.calls import here, there
+from tests.proofs.device_calls import here, there
 from tests.proofs.rounded_case import MOST_TERMS
 
 import hotloop as hl
