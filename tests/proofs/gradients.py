@@ -7,11 +7,11 @@ units, put at random on every input of every op and on its gradient, do to the f
 
 import numpy as np
 from tests.proofs.graph_steps import STEPS
-from tests.proofs.graphs import Graph, on_device
+from tests.proofs.graphs import Graph, Random, on_device
 from tests.proofs.proof import Proof
 
 from hotloop import no_grad
-from hotloop.autograd import Tensor, data, record
+from hotloop.autograd import Tensor
 
 STEP = 2e-5  # of a difference, in the element that moves most
 ROUNDOFF = 2.0**-24
@@ -62,19 +62,10 @@ def check_differences(trial, graph, place, gradients):
             assert error <= bound, f"leaf {i}: {np.sum(terms)}, difference {slope}, bound {bound:.3g}: {graph.text()}"
 
 
-def noise_of(rng):
-    """An op on float64 Tensors that adds rounding errors to the value and, others, to the gradient."""
-
-    def rounded(array):
-        return np.asarray(array * (1 + NOISE * rng.uniform(-1, 1, array.shape)))
-
-    return lambda x: record("noise", rounded(data(x)), (x,), lambda dy, need: (rounded(dy),))
-
-
 def check_single(trial, graph, place, exact):
     """float32's gradients on the device against the float64 ones."""
     single = graph.gradients(on_device(trial.device, np.float32))
-    noisy = [graph.gradients(place, noise_of(trial.rng)) for _ in range(NOISY_RUNS)]
+    noisy = [graph.gradients(place, Random(trial.rng, NOISE)) for _ in range(NOISY_RUNS)]
     for i, want in exact.items():
         assert single[i].dtype == np.float32, f"leaf {i}: {single[i].dtype}: {graph.text()}"
         moved = max(float(np.max(np.abs(run[i] - want))) for run in noisy)

@@ -7,7 +7,7 @@ change of the leaves moves no maximum and crosses no corner.
 import numpy as np
 
 import hotloop as hl
-from hotloop.autograd import Tensor
+from hotloop.autograd import Tensor, data, record
 
 MARGIN = 2e-3  # between a value and the nearest kink, and between the two largest of a maximum
 MOST = 20.0  # magnitude of any value
@@ -90,22 +90,24 @@ class Graph:
 
     # -- running --------------------------------------------------------------------------------------------------
 
-    def loss(self, tensors, place, noise=None):
-        """The loss of leaves given as Tensors, {node: Tensor}; noise(Tensor) -> Tensor is put on every input."""
+    def loss(self, tensors, place, rounding=None):
+        """The loss of leaves given as {node: Tensor}; a rounding is put on the inputs and outputs of every step."""
         nodes = dict(tensors)
-        noise = noise or (lambda x: x)
-        for _, function, inputs, node in self.steps:
-            nodes[node] = function(place, *[noise(nodes[i]) for i in inputs])
-        parts = [hl.sum(noise(nodes[node]) * place(weights)) for node, weights in self.weights.items()]
+        rounding = rounding or Exact()
+        for name, function, inputs, node in self.steps:
+            given, seen = rounding.of(name)
+            nodes[node] = seen(function(place, *[given(nodes[i]) for i in inputs]))
+        given, _ = rounding.of("sum")
+        parts = [hl.sum(given(nodes[node]) * place(weights)) for node, weights in self.weights.items()]
         total = parts[0]
         for part in parts[1:]:
             total = total + part
         return total
 
-    def gradients(self, place, noise=None):
+    def gradients(self, place, rounding=None):
         """{node: ndarray}: the gradient of the loss by each leaf."""
         tensors = {i: Tensor(place(array), requires_grad=True) for i, array in self.leaves.items()}
-        self.loss(tensors, place, noise).backward()
+        self.loss(tensors, place, rounding).backward()
         for i, tensor in tensors.items():
             assert tensor.grad is not None, f"leaf {i} has no gradient: {self.text()}"
             assert tensor.grad.shape == tensor.shape, f"leaf {i}: gradient {tensor.grad.shape}: {self.text()}"
@@ -113,6 +115,52 @@ class Graph:
             i: np.asarray(tensor.grad if isinstance(tensor.grad, np.ndarray) else tensor.grad.numpy())
             for i, tensor in tensors.items()
         }
+
+
+class Exact:
+    """No rounding errors."""
+
+    def of(self, name):
+        return _as_it_is, _as_it_is
+
+
+def _as_it_is(x):
+    return x
+
+
+class Random:
+    """Rounding errors at random, relative ones of up to `unit`: on every input of a step and on its gradient.
+
+    The gradient of what softmax is applied to is a difference of parts as large as the gradient of its result, of which
+    adding a number to the whole row leaves nothing: there the errors are relative to that.
+    """
+
+    def __init__(self, rng, unit):
+        self.rng, self.unit = rng, unit
+
+    def _errors(self, array):
+        return self.unit * self.rng.uniform(-1, 1, array.shape)
+
+    def of(self, name):
+        """(what to put on the inputs of a step of that name, what to put on its result)"""
+        largest = [0.0]
+
+        def given(x):
+            array = data(x)
+
+            def backward(dy, need):
+                return (np.asarray(dy + self._errors(dy) * (np.abs(dy) + largest[0])),)
+
+            return record("rounding", np.asarray(array * (1 + self._errors(array))), (x,), backward)
+
+        def seen(y):
+            def backward(dy, need):
+                largest[0] = np.max(np.abs(dy))
+                return (dy,)
+
+            return record("seen", data(y), (y,), backward)
+
+        return given, seen if "softmax" in name else _as_it_is
 
 
 def _in_float64(array):
