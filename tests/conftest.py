@@ -33,9 +33,19 @@ def no_cuda(monkeypatch):
     monkeypatch.setattr(hl.cuda, "_opened", "this machine has none")
 
 
-@pytest.fixture(params=_core.isa_tiers())
+# Of the machine, or those that HOTLOOP_TEST_TIERS names.
+TIERS = os.environ.get("HOTLOOP_TEST_TIERS", "").split() or _core.isa_tiers()
+
+
+@pytest.fixture(scope="session")
+def tiers():
+    """The tiers to be tested."""
+    return TIERS
+
+
+@pytest.fixture(params=TIERS)
 def tier(request):
-    """Runs the test once on every tier that this machine has; gives the tier's name."""
+    """Runs the test once on every tier to be tested; gives the tier's name."""
     before = _core.isa()
     _core.set_isa(request.param)
     yield request.param
