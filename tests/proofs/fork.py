@@ -178,4 +178,4 @@ def conclude(measured):
     return told if _JOBLIB else told | {"joblib": "not installed"}
 
 
-proof = Proof(check=check, small=15, full=1000 * _POOL_EVERY // (_POOL_EVERY - 1), conclude=conclude)
+proof = Proof(check=check, small=10, full=1000 * _POOL_EVERY // (_POOL_EVERY - 1), conclude=conclude)
