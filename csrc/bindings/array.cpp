@@ -264,8 +264,10 @@ Array as_factor(const char* op, const Argument& argument, ArrayType type) {
   const Array x = as_operand(op, argument, type);
   if (!rounds_factors(type)) return x;
   const Array rounded = make_array(op, type, x.shape());
-  const py::gil_scoped_release release;
-  cpu::round_to_bfloat16(x.size(), x.data<float>(), rounded.data<float>());
+  {
+    const py::gil_scoped_release release;  // ended before `rounded` is copied, which counts a reference
+    cpu::round_to_bfloat16(x.size(), x.data<float>(), rounded.data<float>());
+  }
   return rounded;
 }
 
