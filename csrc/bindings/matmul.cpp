@@ -33,9 +33,14 @@ Matrix as_matrix(const char* op, const Argument& argument, ArrayType type, bool 
   if (const CudaArray* there = as_cuda_array(argument.value)) given = there->addresses;
   const bool in_place = given.ptr() != nullptr && !rounds_factors(type) && where_is(argument.value) == type.where &&
                         readable_in_place(given, type);
-  matrix.keep = in_place ? given : as_factor(op, argument, type).ndarray();
+  if (in_place) {
+    matrix.keep = given;
+  } else {
+    const Array factor = as_factor(op, argument, type);
+    if (factor.rank() == 0) value_error(op, text(argument.name, " is a scalar; matmul wants at least one dimension"));
+    matrix.keep = factor.ndarray();
+  }
   const py::array& array = matrix.keep;
-  if (array.ndim() == 0) value_error(op, text(argument.name, " is a scalar; matmul wants at least one dimension"));
   if (array.ndim() > kMaxRank) value_error(op, text(argument.name, " has more than ", kMaxRank, " dimensions"));
   for (py::ssize_t axis = 0; axis < array.ndim(); ++axis) {
     matrix.shape.push_back(array.shape(axis));
