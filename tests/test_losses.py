@@ -111,7 +111,8 @@ def test_sample_weights_scale_each_row(reduction):
             loss.from_logits = True
         weighted = values * WEIGHTS
         wanted = {"sum": weighted.sum(), None: weighted}.get(reduction, weighted.mean())
-        near(loss(targets.get(name, LABELS), tensor(LOGITS), WEIGHTS.astype(np.float32)), wanted)
+        for weights in (WEIGHTS, WEIGHTS[:, None]):
+            near(loss(targets.get(name, LABELS), tensor(LOGITS), weights.astype(np.float32)), wanted)
 
 
 def test_logits_are_found_behind_a_softmax_layer():

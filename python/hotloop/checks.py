@@ -4,6 +4,7 @@ Every function takes `where`, the op or layer that asks, and `what`, the argumen
 """
 
 import operator
+import os
 from functools import lru_cache
 from numbers import Real
 
@@ -33,6 +34,64 @@ def integer(where, what, value, least=None):
     if least is not None and value < least:
         raise ValueError(f"[{where}] {what} must be at least {least}, got {value}")
     return value
+
+
+def flag(where, what, value):
+    """value as True or False; 0 and 1 stand for them.
+
+    Raises:
+        TypeError: it is something else: that it counts as true or false says nothing.
+    """
+    if value is True or value is False:
+        return value
+    if isinstance(value, np.bool_) or (isinstance(value, int | np.integer) and value in (0, 1)):
+        return bool(value)
+    raise TypeError(f"[{where}] {what} must be True or False, got {value!r}")
+
+
+def text(where, what, value):
+    """value, if it is a string with something in it.
+
+    Raises:
+        TypeError: it is no string.
+        ValueError: it is empty.
+    """
+    if not isinstance(value, str):
+        raise TypeError(f"[{where}] {what} must be a string, got {value!r}")
+    if not value:
+        raise ValueError(f"[{where}] {what} must not be empty")
+    return value
+
+
+def path(where, what, value):
+    """value, if it can name a file.
+
+    Raises:
+        TypeError: it is neither a string nor a path.
+        ValueError: it holds a zero, which ends a name.
+    """
+    try:
+        name = os.fspath(value)
+    except TypeError:
+        raise TypeError(f"[{where}] {what} must be a path, got {value!r}") from None
+    if (b"\0" if isinstance(name, bytes) else "\0") in name:
+        raise ValueError(f"[{where}] {what} must not hold a zero, got {value!r}")
+    return value
+
+
+def dtype(where, value):
+    """value as a NumPy dtype of real numbers.
+
+    Raises:
+        TypeError: it is none.
+    """
+    try:
+        made = np.dtype(value)
+    except (TypeError, ValueError):
+        made = None
+    if made is None or made.kind not in "fiub" or made.itemsize > 8:
+        raise TypeError(f"[{where}] dtype must be one of real numbers, such as float32, got {value!r}")
+    return made
 
 
 @lru_cache
@@ -106,6 +165,19 @@ def array(where, what, value):
     if made is None:
         kind = "None" if value is None else f"a {type(value).__name__} whose items differ in shape"
         raise TypeError(f"[{where}] {what} must be an array, got {kind}")
+    return made
+
+
+def operand(where, what, value):
+    """value as an array that kernels take: of real numbers, with at most 8 dimensions.
+
+    Raises:
+        TypeError: it is no array, or of other dtypes.
+        ValueError: it has more dimensions.
+    """
+    made = real_array(where, what, value)
+    if made.ndim > 8:
+        raise ValueError(f"[{where}] {what} has {made.ndim} dimensions, at most 8 are supported")
     return made
 
 

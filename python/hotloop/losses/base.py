@@ -32,10 +32,9 @@ class Loss:
     class_numbers = False  # whether targets may be integers that name classes
 
     def __init__(self, name=None, reduction="sum_over_batch_size"):
-        self.name = name or type(self).__name__
-        self.reduction = choose(
-            type(self).__name__, "reduction", "none" if reduction is None else reduction, _REDUCTIONS
-        )
+        kind = type(self).__name__
+        self.name = kind if name is None else checks.text(kind, "name", name)
+        self.reduction = choose(kind, "reduction", "none" if reduction is None else reduction, _REDUCTIONS)
 
     def call(self, y_true, y_pred):
         """One loss per sample."""
@@ -49,15 +48,15 @@ class Loss:
             ValueError: shapes or labels do not fit.
         """
         if not isinstance(y_pred, Tensor):
-            y_pred = as_floats(checks.real_array(self.name, "y_pred", y_pred))
+            y_pred = as_floats(checks.operand(self.name, "y_pred", y_pred))
         if not isinstance(y_true, Tensor):
-            y_true = checks.real_array(self.name, "y_true", y_true)
+            y_true = checks.operand(self.name, "y_true", y_true)
         loss = self.reduced(y_true, y_pred, sample_weight)
         return loss if isinstance(loss, Tensor) else Tensor(loss)
 
     def reduced(self, y_true, y_pred, sample_weight):
         """What __call__ gives, for checked arrays; override it where one op computes values and reduction."""
-        return reduce_values(self.call(y_true, y_pred), sample_weight, self.reduction)
+        return reduce_values(self.name, self.call(y_true, y_pred), sample_weight, self.reduction)
 
     def targets(self, where, y):
         """All targets of a data set as `__call__` takes them batch by batch; converted once."""
@@ -76,14 +75,26 @@ def as_floats(array):
     return array if array.dtype in (np.float32, np.float64) else array.astype(np.float32)
 
 
-def reduce_values(values, sample_weight=None, reduction="mean"):
+def reduce_values(where, values, sample_weight=None, reduction="mean"):
     """Mean, sum or the values themselves, each sample's scaled by its weight."""
     if sample_weight is not None:
-        weight = checks.real_array("loss", "sample_weight", data(sample_weight)).astype(values.dtype, copy=False)
-        values = values * weight.reshape(weight.shape + (1,) * (values.ndim - weight.ndim))
+        weight = checks.real_array(where, "sample_weight", data(sample_weight)).astype(values.dtype, copy=False)
+        values = values * _beside(where, weight, values)
     if reduction == "none" or values.ndim == 0:
         return values
     return values.sum() if reduction == "sum" else values.mean()
+
+
+def _beside(where, weight, values):
+    """Weights in a shape that broadcasts with the values, whose leading axes they have; axes of 1 may follow."""
+    if values.ndim == 0:
+        return weight
+    shape = weight.shape
+    while len(shape) > 1 and shape[-1] == 1:
+        shape = shape[:-1]
+    if shape != values.shape[: len(shape)]:
+        raise ValueError(f"[{where}] sample_weight {weight.shape} does not fit losses {values.shape}")
+    return weight.reshape(shape + (1,) * (values.ndim - len(shape)))
 
 
 class FunctionLoss(Loss):

@@ -56,8 +56,8 @@ class BinaryCrossentropy(_CrossEntropy, PointwiseLoss):
         self, from_logits=False, label_smoothing=0.0, reduction="sum_over_batch_size", name="binary_crossentropy"
     ):
         super().__init__(name, reduction)
-        self.from_logits = bool(from_logits)
-        self.label_smoothing = _share(name, label_smoothing)
+        self.from_logits = checks.flag(self.name, "from_logits", from_logits)
+        self.label_smoothing = _share(self.name, label_smoothing)
 
     def elements(self, y_true, y_pred, **options):
         if self.label_smoothing:
@@ -101,8 +101,8 @@ class CategoricalCrossentropy(_SoftmaxCrossentropy):
         self, from_logits=False, label_smoothing=0.0, reduction="sum_over_batch_size", name="categorical_crossentropy"
     ):
         super().__init__(name, reduction)
-        self.from_logits = bool(from_logits)
-        self.label_smoothing = _share(name, label_smoothing)
+        self.from_logits = checks.flag(self.name, "from_logits", from_logits)
+        self.label_smoothing = _share(self.name, label_smoothing)
 
     def _cross_entropy(self, y_true, y_pred, sample_weight, reduction):
         target = data(y_true).astype(y_pred.dtype, copy=False)
@@ -150,9 +150,9 @@ class SparseCategoricalCrossentropy(_SoftmaxCrossentropy):
         label_smoothing=0.0,
     ):
         super().__init__(name, reduction)
-        self.from_logits = bool(from_logits)
-        self.ignore_class = None if ignore_class is None else checks.integer(name, "ignore_class", ignore_class)
-        self.label_smoothing = _share(name, label_smoothing)
+        self.from_logits = checks.flag(self.name, "from_logits", from_logits)
+        self.ignore_class = None if ignore_class is None else checks.integer(self.name, "ignore_class", ignore_class)
+        self.label_smoothing = _share(self.name, label_smoothing)
 
     def _cross_entropy(self, y_true, y_pred, sample_weight, reduction):
         labels = class_ids(self.name, data(y_true))

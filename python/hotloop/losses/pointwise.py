@@ -58,7 +58,7 @@ class Huber(PointwiseLoss):
 
     def __init__(self, delta=1.0, reduction="sum_over_batch_size", name="huber_loss"):
         super().__init__(name, reduction)
-        self.delta = checks.number(name, "delta", delta, "(0, inf]")
+        self.delta = checks.number(self.name, "delta", delta, "(0, inf]")
 
     def elements(self, y_true, y_pred, **options):
         return ops.huber_loss(y_pred, y_true, delta=self.delta, **options)
