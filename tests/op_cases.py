@@ -179,7 +179,7 @@ def binaries():
             return [*positive(rng, shape), exponent]
 
         # An array of exponents: of a single 1/2 NumPy takes the root, which -inf has none of.
-        yield elementwise("power", lambda x, e: np.power(x, np.full_like(x, e)), f"{exponent}", make=make)
+        yield elementwise("power", lambda x, e: np.power(x, e + np.zeros_like(x)), f"{exponent}", make=make)
 
 
 def choices():
@@ -267,7 +267,9 @@ def batches():
         depth=lambda x, indices: math.prod(indices),
         moves=True,
     )
-    yield elementwise("rescale", lambda x, a, b: x * a + b, make=lambda rng, shape: [*normal(rng, shape), 0.5, -0.25])
+    yield elementwise(
+        "rescale", lambda x, a, b=0.0: x * a + b, make=lambda rng, shape: [*normal(rng, shape), 0.5, -0.25]
+    )
 
     def pixels(rng, shape):
         return [rng.integers(0, 256, shape, np.uint8), 1 / 255]
@@ -310,7 +312,9 @@ def dropouts():
         return [*normal(rng, shape), 0.4]
 
     yield elementwise("dropout", reference, make=make, options={"seed": 7}, inf=False)
-    yield elementwise("dropout", lambda x, rate: x, "rate-0", make=lambda rng, shape: [*normal(rng, shape), 0.0])
+    yield elementwise(
+        "dropout", lambda x, rate, seed=None: x, "rate-0", make=lambda rng, shape: [*normal(rng, shape), 0.0]
+    )
 
 
 # ---- products --------------------------------------------------------------------------------------------------------

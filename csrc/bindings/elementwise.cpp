@@ -212,10 +212,9 @@ void accumulate(py::handle x_in, py::handle y_in) {
 namespace {
 
 // The array itself where it is contiguous, else a copy that all threads make.
-py::object contiguous(py::handle x_in) {
-  constexpr const char* op = "contiguous";
+py::object contiguous(py::handle x_in, const std::string& op) {
   const Argument x_arg{"x", x_in};
-  return as_operand(op, x_arg, common_type(op, {x_arg})).object();
+  return as_operand(op.c_str(), x_arg, common_type(op.c_str(), {x_arg})).object();
 }
 
 const Family elementwise_family([](py::module_& m) {
@@ -223,7 +222,7 @@ const Family elementwise_family([](py::module_& m) {
   export_names(m, "binary_ops", {HL_BINARY_OPS(HL_NAME)});
   export_names(m, "compare_ops", {HL_COMPARE_OPS(HL_NAME)});
   m.def("broadcast_to", &broadcast_view, py::arg("x"), py::arg("shape"));
-  m.def("contiguous", &contiguous, py::arg("x"));
+  m.def("contiguous", &contiguous, py::arg("x"), py::arg("op") = "contiguous");
   m.def("unary", &unary, py::arg("x"), py::arg("kind"), py::arg("out") = py::none());
   m.def("binary", &binary, py::arg("a"), py::arg("b"), py::arg("kind"), py::arg("out") = py::none());
   m.def("compare", &compare, py::arg("a"), py::arg("b"), py::arg("kind"));

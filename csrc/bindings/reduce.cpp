@@ -1,4 +1,6 @@
 // Reductions over any axes.
+#include <limits>
+
 #include "bindings/array.h"
 #include "bindings/enums.h"
 
@@ -8,12 +10,17 @@ namespace {
 constexpr const char* kReduce[] = {HL_REDUCE_OPS(HL_NAME)};
 
 int64_t index_of(const char* op, py::handle axis) {
-  if (!PyIndex_Check(axis.ptr())) {
-    type_error(op, text("axis wants None, an int or a tuple of ints, got ", std::string(py::str(axis))));
+  if (PyIndex_Check(axis.ptr()) && !PyBool_Check(axis.ptr())) {
+    const auto number = py::reinterpret_steal<py::object>(PyNumber_Index(axis.ptr()));
+    int overflow = 0;
+    if (number) {
+      const int64_t index = PyLong_AsLongLongAndOverflow(number.ptr(), &overflow);
+      using Limits = std::numeric_limits<int64_t>;
+      return overflow > 0 ? Limits::max() : overflow < 0 ? Limits::min() : index;
+    }
+    PyErr_Clear();
   }
-  const auto number = py::reinterpret_steal<py::object>(PyNumber_Index(axis.ptr()));
-  if (!number) throw py::error_already_set();
-  return number.cast<int64_t>();
+  type_error(op, text("axis wants None, an int or a tuple of ints, got ", std::string(py::repr(axis))));
 }
 
 void mark_axis(const char* op, py::handle axis, const Array& x, uint32_t& marked) {

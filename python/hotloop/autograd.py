@@ -83,7 +83,10 @@ class Tensor(_core.TensorBase):
 
     def __init__(self, data, requires_grad=False, name=None):
         array = _as_float_array(data._data if isinstance(data, Tensor) else data)
-        requires_grad = bool(requires_grad)
+        if requires_grad is not False:
+            requires_grad = checks.flag("Tensor", "requires_grad", requires_grad)
+        if name is not None:
+            checks.text("Tensor", "name", name)
         self._data = array.copy() if requires_grad else array
         self.requires_grad = requires_grad
         self.name = name
@@ -205,7 +208,7 @@ class Tensor(_core.TensorBase):
 
     def requires_grad_(self, requires_grad=True):
         """Sets requires_grad, returns the Tensor."""
-        self.requires_grad = bool(requires_grad)
+        self.requires_grad = checks.flag("requires_grad_", "requires_grad", requires_grad)
         return self
 
     def zero_grad(self):
@@ -223,6 +226,8 @@ class Tensor(_core.TensorBase):
             RuntimeError: nothing was recorded, the tape was used already, or a recorded input changed in place.
             ValueError: the gradient's shape is not this Tensor's.
         """
+        if retain_graph is not False:
+            retain_graph = checks.flag("backward", "retain_graph", retain_graph)
         _core.backward(self, gradient, retain_graph)
 
 

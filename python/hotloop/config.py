@@ -19,7 +19,10 @@ def set_num_threads(n):
         TypeError: n is not an integer.
         ValueError: n is out of range.
     """
-    _core.set_num_threads(checks.integer("set_num_threads", "n", n))
+    n = checks.integer("set_num_threads", "n", n)
+    if not 1 <= n <= 1024:
+        raise ValueError(f"[set_num_threads] wants 1 to 1024 threads, got {n}")
+    _core.set_num_threads(n)
 
 
 class set_precision:

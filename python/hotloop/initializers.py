@@ -30,6 +30,7 @@ __all__ = [
     "get",
 ]
 
+_MOST_ELEMENTS = np.iinfo(np.intp).max // 8  # of float64
 # The standard deviation of a standard normal that is cut off at two: what is drawn is divided by it.
 _TRUNCATED_DEVIATION = 0.87962566103423978
 
@@ -42,6 +43,19 @@ class Initializer:
     def __call__(self, shape, dtype=np.float32):
         """An array of `shape` and `dtype`."""
         raise NotImplementedError(f"[{type(self).__name__}] has no __call__")
+
+    @property
+    def _kind(self):
+        return type(self).__name__
+
+    def _checked(self, shape, dtype):
+        """(shape, dtype), if there are arrays of them; None is float32."""
+        shape = checks.sizes(self._kind, "shape", shape)
+        if None in shape:
+            raise ValueError(f"[{self._kind}] shape {shape} has an unknown size")
+        if math.prod(filter(None, shape)) > _MOST_ELEMENTS:
+            raise ValueError(f"[{self._kind}] shape {shape} has more elements than memory can address")
+        return shape, checks.dtype(self._kind, np.float32 if dtype is None else dtype)
 
     def get_config(self):
         """The constructor's arguments."""
@@ -56,14 +70,14 @@ class Zeros(Initializer):
     """w = 0."""
 
     def __call__(self, shape, dtype=np.float32):
-        return np.zeros(shape, dtype)
+        return np.zeros(*self._checked(shape, dtype))
 
 
 class Ones(Initializer):
     """w = 1."""
 
     def __call__(self, shape, dtype=np.float32):
-        return np.ones(shape, dtype)
+        return np.ones(*self._checked(shape, dtype))
 
 
 class Constant(Initializer):
@@ -72,15 +86,24 @@ class Constant(Initializer):
     config_names = ("value",)
 
     def __init__(self, value=0.0):
-        self.value = value
+        self.value = checks.number(self._kind, "value", value)
 
     def __call__(self, shape, dtype=np.float32):
+        shape, dtype = self._checked(shape, dtype)
         return np.full(shape, self.value, dtype)
 
 
 class _Random(Initializer):
     def __init__(self, seed=None):
-        self.seed = seed
+        self.seed = None if seed is None else checks.integer(self._kind, "seed", seed, 0)
+
+    def __call__(self, shape, dtype=np.float32):
+        shape, dtype = self._checked(shape, dtype)
+        return self._drawn(self._generator(), shape).astype(dtype)
+
+    def _drawn(self, source, shape):
+        """float64 numbers from a numpy.random.Generator."""
+        raise NotImplementedError
 
     def _generator(self):
         return generator() if self.seed is None else np.random.default_rng(self.seed)
@@ -93,10 +116,11 @@ class RandomNormal(_Random):
 
     def __init__(self, mean=0.0, stddev=0.05, seed=None):
         super().__init__(seed)
-        self.mean, self.stddev = mean, stddev
+        self.mean = checks.number(self._kind, "mean", mean, "(-inf, inf)")
+        self.stddev = checks.number(self._kind, "stddev", stddev, "[0, inf)")
 
-    def __call__(self, shape, dtype=np.float32):
-        return self._generator().normal(self.mean, self.stddev, shape).astype(dtype)
+    def _drawn(self, source, shape):
+        return source.normal(self.mean, self.stddev, shape)
 
 
 class RandomUniform(_Random):
@@ -106,10 +130,13 @@ class RandomUniform(_Random):
 
     def __init__(self, minval=-0.05, maxval=0.05, seed=None):
         super().__init__(seed)
-        self.minval, self.maxval = minval, maxval
+        self.minval = checks.number(self._kind, "minval", minval, "(-inf, inf)")
+        self.maxval = checks.number(self._kind, "maxval", maxval, "(-inf, inf)")
+        if not 0 <= self.maxval - self.minval < math.inf:
+            raise ValueError(f"[{self._kind}] maxval {maxval} is less than minval {minval}, or too far from it")
 
-    def __call__(self, shape, dtype=np.float32):
-        return self._generator().uniform(self.minval, self.maxval, shape).astype(dtype)
+    def _drawn(self, source, shape):
+        return source.uniform(self.minval, self.maxval, shape)
 
 
 class TruncatedNormal(_Random):
@@ -119,10 +146,11 @@ class TruncatedNormal(_Random):
 
     def __init__(self, mean=0.0, stddev=0.05, seed=None):
         super().__init__(seed)
-        self.mean, self.stddev = mean, stddev
+        self.mean = checks.number(self._kind, "mean", mean, "(-inf, inf)")
+        self.stddev = checks.number(self._kind, "stddev", stddev, "[0, inf)")
 
-    def __call__(self, shape, dtype=np.float32):
-        return (self.mean + self.stddev * _truncated_normal(self._generator(), shape)).astype(dtype)
+    def _drawn(self, source, shape):
+        return self.mean + self.stddev * _truncated_normal(source, shape)
 
 
 def _truncated_normal(source, shape):
@@ -158,14 +186,14 @@ class VarianceScaling(_Random):
 
     def __init__(self, scale=1.0, mode="fan_in", distribution="truncated_normal", seed=None):
         super().__init__(seed)
-        scale = checks.number("VarianceScaling", "scale", scale, "(0, inf)")
-        self._fan = choose("VarianceScaling", "mode", mode, _FANS)
-        self._draw = choose("VarianceScaling", "distribution", distribution, _DRAWS)
+        scale = checks.number(self._kind, "scale", scale, "(0, inf)")
+        self._fan = choose(self._kind, "mode", mode, _FANS)
+        self._draw = choose(self._kind, "distribution", distribution, _DRAWS)
         self.scale, self.mode, self.distribution = scale, mode, distribution
 
-    def __call__(self, shape, dtype=np.float32):
+    def _drawn(self, source, shape):
         variance = self.scale / max(1.0, self._fan(*fans(shape)))
-        return self._draw(self._generator(), variance, shape).astype(dtype)
+        return self._draw(source, variance, shape)
 
 
 _FANS = {

@@ -1,6 +1,6 @@
 """load_model: reads what model.save wrote."""
 
-from hotloop import optim
+from hotloop import checks, optim
 from hotloop.compiled import Compiled
 from hotloop.io import load_arrays
 from hotloop.layers.config import from_json
@@ -26,6 +26,9 @@ def load_model(path, custom_objects=None):
         FileNotFoundError: there is no such file.
         ValueError: the file is damaged, holds no model, or names something unknown.
     """
+    checks.path("load_model", "path", path)
+    if custom_objects is not None and not isinstance(custom_objects, dict):
+        raise TypeError(f"[load_model] custom_objects must be a dict, got {custom_objects!r}")
     arrays, metadata = load_arrays(path)
     if metadata.get("format") != MODEL_FORMAT:
         raise ValueError(f"[load_model] not a model: {path!r} has format {metadata.get('format')!r}")

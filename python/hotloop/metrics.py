@@ -31,7 +31,8 @@ class Metric:
     config_names = ()
 
     def __init__(self, name=None):
-        self.name = name or snake_case(type(self).__name__)
+        kind = type(self).__name__
+        self.name = snake_case(kind) if name is None else checks.text(kind, "name", name)
 
     def reset_state(self):
         """Forgets all batches."""
@@ -70,12 +71,16 @@ class Mean(Metric):
         self._total = self._weight = 0.0
 
     def update_state(self, values, sample_weight=None):
-        values = np.asarray(data(values))
+        values = checks.real_array(self.name, "values", data(values))
         if sample_weight is None:
             self.add(float(values.sum(dtype=np.float64)), values.size)
             return
-        weight = np.asarray(data(sample_weight), np.float64)
-        weight = np.broadcast_to(weight.reshape(weight.shape + (1,) * (values.ndim - weight.ndim)), values.shape)
+        weight = checks.real_array(self.name, "sample_weight", data(sample_weight)).astype(np.float64)
+        try:
+            spread = weight.reshape(weight.shape + (1,) * (values.ndim - weight.ndim))
+            weight = np.broadcast_to(spread, values.shape)
+        except ValueError:
+            raise ValueError(f"[{self.name}] sample_weight {weight.shape} does not fit values {values.shape}") from None
         self.add(float((values * weight).sum()), float(weight.sum()))
 
     def add(self, total, weight):
@@ -91,7 +96,9 @@ class MeanMetric(Mean):
     """The mean of a function (y_true, y_pred) -> one value per sample."""
 
     def __init__(self, function=None, name=None):
-        super().__init__(name or getattr(function, "__name__", None))
+        super().__init__(getattr(function, "__name__", None) if name is None else name)
+        if function is not None and not callable(function):
+            raise TypeError(f"[{self.name}] function must be a function (y_true, y_pred), got {function!r}")
         if function is not None:
             self.function = self.values = function
 
@@ -193,7 +200,7 @@ class BinaryAccuracy(MeanMetric):
 
     def __init__(self, name="binary_accuracy", threshold=0.5):
         super().__init__(name=name)
-        self.threshold = checks.number(name, "threshold", threshold)
+        self.threshold = checks.number(self.name, "threshold", threshold, "[-inf, inf]")
 
     def values(self, y_true, y_pred):
         values = (y_pred > self.threshold) == (_matched(self.name, y_true, y_pred) > 0.5)
@@ -238,7 +245,7 @@ class SparseTopKCategoricalAccuracy(MeanMetric):
 
     def __init__(self, k=5, name="sparse_top_k_categorical_accuracy"):
         super().__init__(name=name)
-        self.k = checks.integer(name, "k", k, 1)
+        self.k = checks.integer(self.name, "k", k, 1)
 
     def values(self, y_true, y_pred):
         ids = class_ids(self.name, _ids(self.name, y_true, y_pred))

@@ -1,5 +1,7 @@
 """Model, to be subclassed, and Sequential, a chain of layers."""
 
+import numpy as np
+
 from hotloop import checks
 from hotloop import layers as layer_module
 from hotloop._core import CudaArray
@@ -62,6 +64,10 @@ class Model(Training, Saving, Layer):
             ValueError: there is none, or neither is given.
         """
         layers = direct_layers(self)
+        if index is not None:
+            index = checks.integer(f"{self.name}.get_layer", "index", index)
+        if name is not None:
+            checks.text(f"{self.name}.get_layer", "name", name)
         if index is not None and -len(layers) <= index < len(layers):
             return layers[index]
         for layer in layers if index is None else ():
@@ -72,6 +78,8 @@ class Model(Training, Saving, Layer):
 
     def summary(self, print_fn=print):
         """Prints a table of the layers, their output shapes and how many parameters they have."""
+        if not callable(print_fn):
+            raise TypeError(f"[{self.name}.summary] print_fn must be a function, got {print_fn!r}")
         print_fn(format_summary(self))
 
     def to(self, device):
@@ -133,9 +141,11 @@ class Sequential(Model):
     def __init__(self, layers=None, *, name=None, **kwargs):
         super().__init__(name=name, **kwargs)
         self._layers = []
-        if isinstance(layers, Layer | str) or not hasattr(layers or [], "__iter__"):
+        if layers is not None and (
+            isinstance(layers, Layer | str | Tensor | np.ndarray) or not hasattr(layers, "__iter__")
+        ):
             layers = [layers]
-        for layer in layers or []:
+        for layer in () if layers is None else layers:
             self.add(layer)
 
     def named_children(self):

@@ -12,10 +12,20 @@ _BAR_WIDTH = 20
 _LEVELS = {0: 0, 1: 1, 2: 2, "auto": 1}
 
 
+def level(where, verbose):
+    """verbose as 0, 1 or 2.
+
+    Raises:
+        ValueError: it is none of these, nor "auto".
+    """
+    return choose(where, "verbose", verbose, _LEVELS)
+
+
 class Progress:
     """Reports on one pass over the data.
 
     Args:
+        where: whose pass it is, for errors.
         steps: how many steps it takes.
         verbose: 0 nothing, 1 or "auto" a bar where stdout is a terminal, 2 a line at the end.
         numbers: function that gives the dict of what to show; asked only when a line is drawn.
@@ -24,8 +34,8 @@ class Progress:
         ValueError: verbose is none of these.
     """
 
-    def __init__(self, steps, verbose, numbers):
-        self._verbose = choose("fit", "verbose", verbose, _LEVELS)
+    def __init__(self, where, steps, verbose, numbers):
+        self._verbose = level(where, verbose)
         self._steps, self._numbers = steps, numbers
         self._done = 0
         self._start = time.perf_counter()

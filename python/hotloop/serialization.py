@@ -4,6 +4,7 @@ import warnings
 
 import numpy as np
 
+from hotloop import checks
 from hotloop.io import load_arrays, save_arrays
 from hotloop.layers.config import to_json
 from hotloop.layers.tree import named_weights
@@ -25,6 +26,7 @@ class Saving:
             TypeError: a Model subclass without get_config, or a layer's config that JSON can't hold.
             OSError: the file can't be written.
         """
+        checks.path("save", "path", path)
         metadata = {"format": MODEL_FORMAT, "model": to_json(self), "built": list(self._built_shape or ()) or None}
         arrays = self._weight_arrays()
         metadata["compiled"] = self._compiled_config()
@@ -52,6 +54,7 @@ class Saving:
         Raises:
             OSError: the file can't be written.
         """
+        checks.path("save_weights", "path", path)
         save_arrays(path, self._weight_arrays(), {"format": WEIGHTS_FORMAT})
 
     def load_weights(self, path):
@@ -64,7 +67,7 @@ class Saving:
             ValueError: the file is damaged, or names or shapes differ.
             RuntimeError: the model has no weights yet.
         """
-        arrays, metadata = load_arrays(path)
+        arrays, metadata = load_arrays(checks.path("load_weights", "path", path))
         if metadata.get("format") in (MODEL_FORMAT, WEIGHTS_FORMAT):
             arrays = under(WEIGHTS, arrays)
         load_named(f"{self.name}.load_weights", self, arrays)
@@ -103,12 +106,15 @@ def load_named(where, model, arrays):
         ValueError: names or shapes differ.
         RuntimeError: the model has no weights yet.
     """
+    if not isinstance(arrays, dict):
+        raise TypeError(f"[{where}] wants a dict of arrays, got {type(arrays).__name__}")
     named = dict(named_weights(model))
     if not named and arrays:
         raise RuntimeError(f"[{where}] the model has no weights yet: call it on data, or build(input_shape), first")
     missing, unknown = sorted(named.keys() - arrays.keys()), sorted(arrays.keys() - named.keys())
     if missing or unknown:
         raise ValueError(f"[{where}] weights differ: missing {missing or 'none'}, unknown {unknown or 'none'}")
+    arrays = {path: checks.real_array(where, path, arrays[path]) for path in named}
     for path, weight in named.items():
         if np.shape(arrays[path]) != weight.shape:
             raise ValueError(

@@ -7,23 +7,23 @@ from hotloop.autograd import Tensor
 
 __all__ = ["arange", "from_numpy", "linspace", "tensor"]
 
+_MOST_ELEMENTS = np.iinfo(np.intp).max // 8  # of float64
+
 
 def tensor(data, *, dtype=None, requires_grad=False):
     """A Tensor with a copy of the data.
 
     Args:
         data: array-like of real numbers.
-        dtype: float32 or float64; None keeps these and makes float32 of the rest.
+        dtype: float32 or float64; None keeps these and makes float32 of the rest. The numbers are cast to another real
+            dtype, such as int64, as NumPy casts them, but a Tensor of them is float32.
         requires_grad: whether backward() leaves a gradient in `grad`.
 
     Raises:
         TypeError: data is not real numbers.
     """
     array = checks.real_array("tensor", "data", data.data if isinstance(data, Tensor) else data)
-    try:
-        array = array.astype(array.dtype if dtype is None else dtype)
-    except TypeError:
-        raise TypeError(f"[tensor] dtype must be float32 or float64, got {dtype!r}") from None
+    array = array.astype(array.dtype if dtype is None else checks.dtype("tensor", dtype))
     return Tensor(array, requires_grad=requires_grad)
 
 
@@ -52,6 +52,8 @@ def linspace(start, end, steps, *, requires_grad=False):
     """
     ends = checks.number("linspace", "start", start), checks.number("linspace", "end", end)
     steps = checks.integer("linspace", "steps", steps, 0)
+    if steps > _MOST_ELEMENTS:
+        raise ValueError(f"[linspace] {steps} steps are more elements than memory can address")
     return Tensor(np.linspace(*ends, steps, dtype=np.float32), requires_grad)
 
 
@@ -72,4 +74,9 @@ def arange(start, end=None, step=1, *, requires_grad=False):
     bounds = [checks.number("arange", what, value, "(-inf, inf)") for what, value in given.items()]
     if step == 0:
         raise ValueError("[arange] step must not be 0")
+    count = (bounds[1] - bounds[0]) / bounds[2]
+    if count <= 0:
+        return Tensor(np.empty(0, np.float32), requires_grad)
+    if count > _MOST_ELEMENTS:
+        raise ValueError(f"[arange] from {start} to {end} by {step} are more elements than memory can address")
     return Tensor(np.arange(*bounds).astype(np.float32), requires_grad)

@@ -10,7 +10,7 @@ from hotloop.callbacks.base import CallbackList
 from hotloop.captured import DeviceSteps
 from hotloop.compiled import Compiled
 from hotloop.devices import choose_device
-from hotloop.progress import Progress
+from hotloop.progress import Progress, level
 from hotloop.random import generator
 
 _BATCH_SIZE = 32
@@ -100,12 +100,14 @@ class Training:
         epochs = checks.integer("fit", "epochs", epochs, 0)
         initial_epoch = checks.integer("fit", "initial_epoch", initial_epoch, 0)
         validation_freq = checks.integer("fit", "validation_freq", validation_freq, 1)
+        shuffle, verbose = checks.flag("fit", "shuffle", shuffle), level("fit", verbose)
+        validation_split = checks.number("fit", "validation_split", validation_split, "[0, 1)")
         validation = None
         if validation_data is not None:
             validation = _samples("fit: validation_data", compiled, *_pair(validation_data))
         elif validation_split:
-            samples, validation = samples.split(checks.number("fit", "validation_split", validation_split, "[0, 1)"))
-        if class_weight:
+            samples, validation = samples.split(validation_split)
+        if class_weight is not None:
             samples.scale_weights(class_weight)
         validation_size = _batch_size("fit", validation_batch_size, batch_size, "validation_batch_size")
         steps = -(-len(samples) // batch_size)
@@ -120,7 +122,7 @@ class Training:
             if verbose and epochs > 1:
                 print(f"Epoch {epoch + 1}/{epochs}")
             callbacks.call("on_epoch_begin", epoch, {})
-            progress = Progress(steps, verbose, compiled.logs)
+            progress = Progress("fit", steps, verbose, compiled.logs)
             try:
                 self._train_epoch(samples, validation, batch_size, shuffle, callbacks, progress, steps_there)
                 logs = compiled.logs()
@@ -151,10 +153,11 @@ class Training:
         """
         compiled = self._need_compiled("evaluate")
         samples = _samples("evaluate", compiled, x, y, sample_weight)
+        return_dict = checks.flag("evaluate", "return_dict", return_dict)
         batch_size = _batch_size("evaluate", batch_size)
         steps = -(-len(samples) // batch_size)
         callbacks = CallbackList(callbacks, self, {"epochs": 1, "steps": steps, "verbose": verbose})
-        progress = Progress(steps, verbose, compiled.logs)
+        progress = Progress("evaluate", steps, verbose, compiled.logs)
         try:
             logs = self._evaluate_epoch(samples, batch_size, callbacks, progress)
             progress.finish(logs)
@@ -182,7 +185,7 @@ class Training:
         steps = -(-len(samples) // batch_size)
         callbacks = CallbackList(callbacks, self, {"epochs": 1, "steps": steps, "verbose": verbose})
         callbacks.call("on_predict_begin", {})
-        progress = Progress(steps, verbose, dict)
+        progress = Progress("predict", steps, verbose, dict)
         result = None
         try:
             for step in range(max(steps, 1)):  # no rows at all still have a shape
@@ -209,7 +212,8 @@ class Training:
         """One training step on one batch; arguments, results and errors are those of fit and evaluate."""
         compiled = self._need_compiled("train_on_batch")
         samples = _samples("train_on_batch", compiled, x, y, sample_weight)
-        if class_weight:
+        return_dict = checks.flag("train_on_batch", "return_dict", return_dict)
+        if class_weight is not None:
             samples.scale_weights(class_weight)
         compiled.reset()
         self._train_step(samples, slice(None))
@@ -219,6 +223,7 @@ class Training:
         """Loss and metrics on one batch; arguments, results and errors are those of evaluate."""
         compiled = self._need_compiled("test_on_batch")
         samples = _samples("test_on_batch", compiled, x, y, sample_weight)
+        return_dict = checks.flag("test_on_batch", "return_dict", return_dict)
         compiled.reset()
         self._test_step(samples, slice(None))
         return compiled.logs() if return_dict else _as_numbers(compiled.results())

@@ -2,6 +2,8 @@
 
 import math
 
+from hotloop import checks
+
 __all__ = ["Callback", "History", "LambdaCallback", "TerminateOnNaN"]
 
 
@@ -82,6 +84,15 @@ _BATCH_HOOKS = {
 }
 
 
+def checked_verbose(where, value):
+    """How much a callback says: an integer, 0 for nothing; or True or False.
+
+    Raises:
+        TypeError: it is neither.
+    """
+    return value if value is True or value is False else checks.integer(where, "verbose", value, 0)
+
+
 class CallbackList:
     """Calls the hooks of several callbacks; a batch hook that nobody overrides costs nothing.
 
@@ -148,13 +159,15 @@ class LambdaCallback(Callback):
     """A callback from functions, given under the names of the hooks: LambdaCallback(on_epoch_end=f).
 
     Raises:
-        TypeError: a name is not that of a hook.
+        TypeError: a name is not that of a hook, or its value no function.
     """
 
     def __init__(self, **hooks):
         for name, function in hooks.items():
             if not name.startswith("on_") or not hasattr(Callback, name):
                 raise TypeError(f"[LambdaCallback] no such hook: {name}")
+            if function is not None and not callable(function):
+                raise TypeError(f"[LambdaCallback] {name} must be a function, got {function!r}")
             if function is not None:
                 setattr(self, name, function)
 

@@ -3,6 +3,7 @@
 import csv
 import os
 
+from hotloop import checks
 from hotloop.callbacks.base import Callback
 
 __all__ = ["CSVLogger"]
@@ -18,16 +19,21 @@ class CSVLogger(Callback):
     """
 
     def __init__(self, filename, separator=",", append=False):
-        self.filename = os.fspath(filename)
-        self.separator = separator
-        self.append = append
+        self.filename = os.fsdecode(checks.path("CSVLogger", "filename", filename))
+        self.separator = checks.text("CSVLogger", "separator", separator)
+        if len(separator) != 1 or separator in "\r\n\0":
+            raise ValueError(f"[CSVLogger] separator must be one character, not a line's end, got {separator!r}")
+        self.append = checks.flag("CSVLogger", "append", append)
         self._columns = None
 
     def on_train_begin(self, logs=None):
         self._columns = None
         if self.append and os.path.exists(self.filename):
-            with open(self.filename, newline="") as file:
-                self._columns = next(csv.reader(file, delimiter=self.separator), None)
+            try:
+                with open(self.filename, newline="") as file:
+                    self._columns = next(csv.reader(file, delimiter=self.separator), None)
+            except (csv.Error, UnicodeDecodeError) as error:
+                raise ValueError(f"[CSVLogger] {self.filename!r} is not a CSV file: {error}") from None
         else:
             open(self.filename, "w").close()
 

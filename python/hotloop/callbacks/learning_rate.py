@@ -1,7 +1,7 @@
 """Callbacks that change the learning rate between epochs."""
 
 from hotloop import checks
-from hotloop.callbacks.base import Callback
+from hotloop.callbacks.base import Callback, checked_verbose
 from hotloop.callbacks.monitors import Monitor
 
 __all__ = ["LearningRateScheduler", "ReduceLROnPlateau"]
@@ -21,7 +21,7 @@ class LearningRateScheduler(Callback):
     def __init__(self, schedule, verbose=0):
         if not callable(schedule):
             raise TypeError(f"[LearningRateScheduler] schedule must be a function (epoch, lr), got {schedule!r}")
-        self.schedule, self.verbose = schedule, verbose
+        self.schedule, self.verbose = schedule, checked_verbose("LearningRateScheduler", verbose)
 
     def on_epoch_begin(self, epoch, logs=None):
         rate = self.schedule(epoch, float(self.model.optimizer.lr))
@@ -70,7 +70,7 @@ class ReduceLROnPlateau(Callback):
         self.patience = checks.integer("ReduceLROnPlateau", "patience", patience, 0)
         self.cooldown = checks.integer("ReduceLROnPlateau", "cooldown", cooldown, 0)
         self.min_lr = checks.number("ReduceLROnPlateau", "min_lr", min_lr, "[0, inf)")
-        self.verbose = verbose
+        self.verbose = checked_verbose("ReduceLROnPlateau", verbose)
 
     def on_train_begin(self, logs=None):
         self._monitor.reset()

@@ -5,7 +5,7 @@ import os
 import warnings
 
 from hotloop import checks
-from hotloop.callbacks.base import Callback
+from hotloop.callbacks.base import Callback, checked_verbose
 from hotloop.names import choose
 
 __all__ = ["EarlyStopping", "ModelCheckpoint"]
@@ -29,7 +29,11 @@ class Monitor:
             raise TypeError(f"[{where}] monitor must be a name in the logs, got {name!r}")
         rising = "acc" in name or name.endswith("auc")
         self.sign = choose(where, "mode", mode, {"min": -1.0, "max": 1.0, "auto": 1.0 if rising else -1.0})
-        self.where, self.name, self.min_delta = where, name, abs(checks.number(where, "min_delta", min_delta))
+        self.where, self.name, self.min_delta = (
+            where,
+            name,
+            abs(checks.number(where, "min_delta", min_delta, "[-inf, inf]")),
+        )
         self.reset()
 
     def reset(self, best=None):
@@ -91,8 +95,12 @@ class EarlyStopping(Callback):
     ):
         self._monitor = Monitor("EarlyStopping", monitor, mode, min_delta)
         self.patience = checks.integer("EarlyStopping", "patience", patience, 0)
-        self.verbose, self.baseline = verbose, baseline
-        self.restore_best_weights, self.start_from_epoch = restore_best_weights, start_from_epoch
+        self.verbose = checked_verbose("EarlyStopping", verbose)
+        self.baseline = (
+            None if baseline is None else checks.number("EarlyStopping", "baseline", baseline, "[-inf, inf]")
+        )
+        self.restore_best_weights = checks.flag("EarlyStopping", "restore_best_weights", restore_best_weights)
+        self.start_from_epoch = checks.integer("EarlyStopping", "start_from_epoch", start_from_epoch, 0)
 
     @property
     def best(self):
@@ -162,9 +170,14 @@ class ModelCheckpoint(Callback):
         initial_value_threshold=None,
     ):
         self._monitor = Monitor("ModelCheckpoint", monitor, mode)
+        where = "ModelCheckpoint"
+        if initial_value_threshold is not None:
+            checks.number(where, "initial_value_threshold", initial_value_threshold, "[-inf, inf]")
         self._monitor.reset(initial_value_threshold)
-        self.filepath, self.verbose = os.fspath(filepath), verbose
-        self.save_best_only, self.save_weights_only = save_best_only, save_weights_only
+        self.filepath = os.fsdecode(checks.path(where, "filepath", filepath))
+        self.verbose = checked_verbose(where, verbose)
+        self.save_best_only = checks.flag(where, "save_best_only", save_best_only)
+        self.save_weights_only = checks.flag(where, "save_weights_only", save_weights_only)
 
     @property
     def best(self):

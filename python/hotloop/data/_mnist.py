@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .. import checks
 from .._atomic import atomic_file
 from .idx import read_idx
 
@@ -46,8 +47,9 @@ def mnist(path=None, *, check=True):
 
     Source: Y. LeCun, L. Bottou, Y. Bengio, P. Haffner, "Gradient-based learning applied to document recognition", 1998.
     """
+    check = checks.flag("mnist", "check", check)
     if path is not None:
-        folder = Path(path).expanduser()
+        folder = Path(os.fsdecode(checks.path("mnist", "path", path))).expanduser()
         if not folder.is_dir():
             raise FileNotFoundError(f"[mnist] no such folder: {str(folder)!r}")
         return _from_folder(folder, check)

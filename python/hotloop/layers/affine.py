@@ -1,6 +1,6 @@
 """What Dense and Conv2D share: a kernel, a bias, and an activation of which the op does what it can."""
 
-from hotloop import initializers
+from hotloop import checks, initializers
 from hotloop.layers.activation import apply_activation, epilogue, resolve_activation
 from hotloop.layers.base import Layer
 
@@ -15,7 +15,7 @@ class Affine(Layer):
     def configure(self, activation, use_bias, kernel_initializer, bias_initializer):
         """Checks and keeps the arguments of these names."""
         self.activation = resolve_activation(self.name, activation)
-        self.use_bias = bool(use_bias)
+        self.use_bias = checks.flag(self.name, "use_bias", use_bias)
         initializers.get(kernel_initializer, self.name)
         initializers.get(bias_initializer, self.name)
         self.kernel_initializer, self.bias_initializer = kernel_initializer, bias_initializer

@@ -43,7 +43,7 @@ class Layer:
 
     Raises:
         ValueError: unknown dtype.
-        TypeError: input_shape is not a tuple of sizes.
+        TypeError: input_shape is not a tuple of sizes, name not a string, trainable neither True nor False.
     """
 
     config_names = ()  # constructor arguments kept as attributes of the same name
@@ -62,9 +62,10 @@ class Layer:
     dtype = _DTYPES["float32"]
 
     def __init__(self, *, name=None, trainable=True, dtype="float32", input_shape=None):
-        self.name = auto_name(type(self).__name__) if name is None else str(name)
-        self._trainable = bool(trainable)
-        self.dtype = choose(type(self).__name__, "dtype", _dtype_name(dtype), _DTYPES)
+        kind = type(self).__name__
+        self.name = auto_name(kind) if name is None else checks.text(kind, "name", name)
+        self._trainable = checks.flag(self.name, "trainable", trainable)
+        self.dtype = choose(kind, "dtype", _dtype_name(dtype), _DTYPES)
         if input_shape is not None:
             self.declared_shape = (None, *checks.sizes(self.name, "input_shape", input_shape))
 
@@ -102,6 +103,8 @@ class Layer:
         outer = context.training
         if training is None:
             training = self._training if outer is None else outer
+        elif training is not True and training is not False:
+            training = checks.flag(self.name, "training", training)
         if self._takes_training:
             kwargs["training"] = training
         context.training = training
@@ -168,16 +171,17 @@ class Layer:
             trainable: whether it ever takes a gradient.
             name: what summaries and errors call it.
         """
-        shape = (shape,) if isinstance(shape, int) else tuple(shape)
-        if None in checks.sizes(self.name, "a weight's shape", shape):
+        shape = checks.sizes(self.name, "a weight's shape", shape)
+        if None in shape:
             raise ValueError(f"[{self.name}] weight {name!r} of shape {shape} can't be built: a size is unknown")
-        dtype = self.dtype if dtype is None else np.dtype(dtype)
+        dtype = self.dtype if dtype is None else choose(self.name, "dtype", _dtype_name(dtype), _DTYPES)
+        trainable = checks.flag(self.name, "a weight's trainable", trainable)
         initializer = initializers.get(initializer, self.name) or initializers.GlorotUniform()
         values = np.asarray(initializer(shape, dtype), dtype)
         if values.shape != shape:
             raise ValueError(f"[{self.name}] initializer gave shape {values.shape}, weight {name!r} wants {shape}")
         self._casts = True
-        name = name or "weight"
+        name = "weight" if name is None else checks.text(self.name, "a weight's name", name)
         if not trainable:
             self._fixed |= {name}
         values = moved(self.name, values, context.device or "cpu")
@@ -226,6 +230,8 @@ class Layer:
             ValueError: their number or a shape differs.
         """
         named = named_weights(self)
+        if not isinstance(values, list | tuple):
+            raise TypeError(f"[{self.name}] set_weights wants a list of arrays, got {type(values).__name__}")
         values = [checks.real_array(f"{self.name}.set_weights", "a weight", value) for value in values]
         if len(values) != len(named):
             raise ValueError(f"[{self.name}] set_weights: {len(named)} weights, got {len(values)} arrays")
@@ -241,17 +247,19 @@ class Layer:
 
     @trainable.setter
     def trainable(self, value):
+        value = checks.flag(self.name, "trainable", value)
         for layer in all_layers(self):
-            layer._trainable = bool(value)
+            layer._trainable = value
             for path, item in layer.named_children():
                 if isinstance(item, Tensor):
                     item.name = item.name or path  # a Tensor that takes no gradient is a weight by its name
-                    item.requires_grad = bool(value) and item.name not in layer._fixed
+                    item.requires_grad = value and item.name not in layer._fixed
 
     def train(self, mode=True):
         """Makes calls outside fit run as in training; returns the layer."""
+        mode = checks.flag(f"{self.name}.train", "mode", mode)
         for layer in all_layers(self):
-            layer._training = bool(mode)
+            layer._training = mode
         return self
 
     def eval(self):

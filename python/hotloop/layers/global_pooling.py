@@ -1,6 +1,6 @@
 """Pooling over all of height and width."""
 
-from hotloop import ops
+from hotloop import checks, ops
 from hotloop.layers.arguments import axes_of, image_shape, image_sizes, layout, op_layout
 from hotloop.layers.base import Layer
 from hotloop.ops.geometry import to_nhwc
@@ -15,7 +15,7 @@ class _GlobalPooling2D(Layer):
     def __init__(self, data_format="channels_last", keepdims=False, **kwargs):
         super().__init__(**kwargs)
         self.data_format = layout(self.name, data_format)
-        self.keepdims = bool(keepdims)
+        self.keepdims = checks.flag(self.name, "keepdims", keepdims)
 
     @property
     def input_axes(self):

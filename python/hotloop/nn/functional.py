@@ -1,6 +1,7 @@
 """torch.nn.functional: hotloop's ops under PyTorch's names."""
 
-from hotloop import ops
+from hotloop import checks, ops
+from hotloop.autograd import data
 from hotloop.nn.losses import CrossEntropyLoss
 from hotloop.ops import (
     binary_cross_entropy_with_logits,
@@ -60,4 +61,8 @@ def log_softmax(input, dim=-1):
 
 def dropout(input, p=0.5, training=True):
     """x / (1 - p) where kept, else 0; x itself where not in training."""
-    return ops.dropout(input, p) if training else input
+    p = checks.number("dropout", "p", p, "[0, 1]")
+    if checks.flag("dropout", "training", training):
+        return ops.dropout(input, p)
+    checks.real_array("dropout", "input", data(input))
+    return input

@@ -52,6 +52,8 @@ class BCELoss(_Loss):
     """Binary cross-entropy of probabilities, clipped to [1e-7, 1 - 1e-7]."""
 
     def __call__(self, input, target):
+        if not isinstance(input, Tensor):
+            input = checks.operand("BCELoss", "input", input)
         logits = BinaryCrossentropy.from_probabilities(input)
         return ops.binary_cross_entropy_with_logits(logits, target, reduction=self.reduction)
 
@@ -68,7 +70,9 @@ class CrossEntropyLoss(_Loss):
 
     def __init__(self, weight=None, ignore_index=-100, reduction="mean", label_smoothing=0.0):
         super().__init__(reduction)
-        self.weight, self.ignore_index, self.label_smoothing = weight, ignore_index, label_smoothing
+        self.weight = weight
+        self.ignore_index = checks.integer("CrossEntropyLoss", "ignore_index", ignore_index)
+        self.label_smoothing = checks.number("CrossEntropyLoss", "label_smoothing", label_smoothing, "[0, 1]")
 
     def __call__(self, input, target):
         input, target = (

@@ -43,7 +43,7 @@ def rescale(x, scale, offset=0.0):
     Returns:
         Array of x's shape; float64 for float64, else float32.
     """
-    array = checks.real_array("rescale", "x", data(x))
+    array = checks.operand("rescale", "x", data(x))
     scale, offset = checks.number("rescale", "scale", scale), checks.number("rescale", "offset", offset)
     if array.dtype == np.uint8:
         return _core.rescale_bytes(array, scale, offset)

@@ -3,7 +3,7 @@
 from hotloop import _core, checks
 from hotloop.autograd import data, record, wants_gradient
 from hotloop.ops.activation import activate, activation_number, default_alpha, needs_input
-from hotloop.ops.geometry import as_images, from_nhwc, pair, to_nhwc, window_geometry
+from hotloop.ops.geometry import as_images, channels_first, from_nhwc, pair, to_nhwc, window_geometry
 
 __all__ = ["conv2d", "conv2d_max_pool2d"]
 
@@ -19,7 +19,10 @@ def _geometry(op, x, w, stride, padding, dilation, groups):
     """(stride, (top, left, bottom, right), dilation, groups) as the kernels take them."""
     stride, dilation = pair(op, "stride", stride), pair(op, "dilation", dilation)
     _, _, top, bottom, left, right = window_geometry(op, x.shape[1:3], w.shape[:2], stride, padding, dilation)
-    return stride, (top, left, bottom, right), dilation, checks.integer(op, "groups", groups)
+    groups = checks.integer(op, "groups", groups, 1)
+    if groups > max(w.shape[3], 1):
+        raise ValueError(f"[{op}] groups {groups} must divide {x.shape[3]} input channels and {w.shape[3]} filters")
+    return stride, (top, left, bottom, right), dilation, groups
 
 
 def _before_activation(y, dy, kind, alpha):
@@ -56,7 +59,7 @@ def conv2d(
 
     Source: Dumoulin and Visin, "A guide to convolution arithmetic for deep learning", arXiv 1603.07285.
     """
-    if data_format != "NHWC":
+    if channels_first("conv2d", data_format):
         y = conv2d(
             to_nhwc("conv2d", x, data_format),
             w,
@@ -104,7 +107,7 @@ def conv2d_max_pool2d(
         ValueError: as in conv2d; the pool window is larger than the convolution's output; the activation falls.
     """
     op = "conv2d_max_pool2d"
-    if data_format != "NHWC":
+    if channels_first(op, data_format):
         y = conv2d_max_pool2d(
             to_nhwc(op, x, data_format),
             w,

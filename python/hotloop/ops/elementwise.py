@@ -357,7 +357,10 @@ def where(condition, a, b):
     condition = checks.array("where", "condition", data(condition))
     if condition.dtype != np.bool_:
         raise TypeError(f"[where] condition has dtype {condition.dtype}, wants bool")
-    a_, b_ = data(a), data(b)
+    a_, b_ = (
+        x if isinstance(x, int | float) else checks.array("where", what, x)
+        for what, x in (("a", data(a)), ("b", data(b)))
+    )
     a_shape, b_shape = np.shape(a_), np.shape(b_)
     try:
         np.broadcast_shapes(condition.shape, a_shape, b_shape)

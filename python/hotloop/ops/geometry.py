@@ -111,7 +111,9 @@ def window_geometry(op, input_hw, window_hw, stride_hw, padding, dilation_hw, ce
         ValueError: padding is negative or unknown, or no window fits.
     """
     padding = _parse_padding(op, padding)
-    return _geometry(op, input_hw, window_hw, stride_hw, padding, dilation_hw, bool(ceil_mode), pooling)
+    return _geometry(
+        op, input_hw, window_hw, stride_hw, padding, dilation_hw, checks.flag(op, "ceil_mode", ceil_mode), pooling
+    )
 
 
 def channels_first(op, data_format):
@@ -132,11 +134,11 @@ def as_images(op, x, data_format):
     return x
 
 
-def _transposed(x, axes, out=None):
+def _transposed(op, x, axes, out=None):
     """x with its axes in another order, contiguous, on the tape; written to out where one is given."""
     view = data(x).transpose(axes)
     if out is None:
-        y = _core.contiguous(view)
+        y = _core.contiguous(view, op)
     else:
         y = out
         y[...] = view
@@ -151,7 +153,7 @@ def to_nhwc(op, x, data_format):
     """x (n, h, w, c), transposed on the tape where data_format says (n, c, h, w)."""
     first = channels_first(op, data_format)
     x = as_images(op, x, data_format)
-    return _transposed(x, (0, 2, 3, 1)) if first else x
+    return _transposed(op, x, (0, 2, 3, 1)) if first else x
 
 
 def check_out(op, out, shape, dtype=None):
@@ -174,4 +176,4 @@ def from_nhwc(op, y, data_format, out=None):
     if not channels_first(op, data_format):
         return y
     out = check_out(op, data(out), tuple(y.shape[i] for i in (0, 3, 1, 2)), y.dtype)
-    return _transposed(y, (0, 3, 1, 2), out)
+    return _transposed(op, y, (0, 3, 1, 2), out)

@@ -79,6 +79,8 @@ def softmax_cross_entropy(
     label_smoothing = checks.number(op, "label_smoothing", label_smoothing, "[0, 1]")
     if ignore_index is not None:
         ignore_index = checks.integer(op, "ignore_index", ignore_index)
+        if not -(2**63) <= ignore_index < 2**63:
+            raise ValueError(f"[{op}] ignore_index {ignore_index} is no class id: they have 64 bits")
     weight = data(sample_weight)
     if weight is not None:
         weight = checks.array(op, "sample_weight", weight)
@@ -107,7 +109,7 @@ def _matched(predictions, targets):
 
 def _per_element(op, weight, shape):
     """One weight for each element, from one for each sample: the shape's leading axes, then axes of 1."""
-    weight = checks.array(op, "sample_weight", weight)
+    weight = checks.real_array(op, "sample_weight", weight)
     if weight.shape == shape:
         return weight
     leading = weight.shape
@@ -115,7 +117,8 @@ def _per_element(op, weight, shape):
         leading = leading[:-1]
     if leading != shape[: len(leading)]:
         return weight  # for the kernel's check to refuse
-    return _core.contiguous(_core.broadcast_to(weight.reshape(leading + (1,) * (len(shape) - len(leading))), shape))
+    spread = _core.broadcast_to(weight.reshape(leading + (1,) * (len(shape) - len(leading))), shape)
+    return _core.contiguous(spread, op)
 
 
 def _of_both(gradient, shape):
@@ -130,7 +133,9 @@ def _of_both(gradient, shape):
 
 # Called with a few numbers as often as with many: what an ordinary call does not need is asked for without a call.
 def _pointwise(op, kind, predictions, targets, sample_weight, reduction, delta=1.0, target_gradient=True):
-    number = _MEAN if reduction == "mean" else choose(op, "reduction", reduction, _reductions)
+    number = (
+        _MEAN if type(reduction) is str and reduction == "mean" else choose(op, "reduction", reduction, _reductions)
+    )
     x, given, weight = data(predictions), data(targets), None
     if type(x) is not _ndarray:
         x = checks.array(op, "predictions", x)

@@ -6,7 +6,7 @@ without moving anything.
 
 import numpy as np
 
-from hotloop import _core
+from hotloop import _core, checks
 from hotloop.autograd import data, record, wants_gradient
 from hotloop.ops.geometry import as_images, channels_first, check_out, pair, window_geometry
 
@@ -87,6 +87,7 @@ def max_pool2d(
     dilation = pair(op, "dilation", dilation)
     geometry = window_geometry(op, images.shape[1:3], window, stride, padding, dilation, ceil_mode, pooling=True)
     where = (window, stride, dilation, geometry)
+    return_indices = checks.flag(op, "return_indices", return_indices)
     with_indices = return_indices or wants_gradient(x)
     y = _core.max_pool2d(images, *where, with_indices, _seen_out(op, out, x_, geometry[:2], first))
     y, indices = y if with_indices else (y, None)
@@ -135,7 +136,7 @@ def avg_pool2d(
     window = pair(op, "window", window)
     stride = window if stride is None else pair(op, "stride", stride)
     geometry = window_geometry(op, images.shape[1:3], window, stride, padding, (1, 1), ceil_mode, pooling=True)
-    where = (window, stride, geometry, bool(count_include_pad))
+    where = (window, stride, geometry, checks.flag(op, "count_include_pad", count_include_pad))
     y = _core.avg_pool2d(images, *where, _seen_out(op, out, x_, geometry[:2], first))
     shape, images_shape = x_.shape, images.shape
 
@@ -147,12 +148,12 @@ def avg_pool2d(
 
 def _global(op, x, kind, data_format, keepdims, out):
     """The images, whether they are channels-first, and their planes reduced to one element each."""
-    x_ = as_images(op, data(x), data_format)
+    x_ = checks.real_array(op, "x", as_images(op, data(x), data_format))
     first = channels_first(op, data_format)
     axes = (2, 3) if first else (1, 2)
     if 0 in (x_.shape[axes[0]], x_.shape[axes[1]]):
         raise ValueError(f"[{op}] images {tuple(x_.shape)} have no pixels")
-    y = _core.reduce(x_, axes, _core.reduce_ops[kind], bool(keepdims))
+    y = _core.reduce(x_, axes, _core.reduce_ops[kind], checks.flag(op, "keepdims", keepdims))
     out = check_out(op, data(out), y.shape, y.dtype)
     if out is not None:
         out[...] = y

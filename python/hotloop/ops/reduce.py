@@ -49,7 +49,7 @@ def sum(x, axis=None, keepdims=False):
         ValueError: an axis is not one of x's, or named twice.
     """
     x_ = data(x)
-    y = _core.reduce(x_, axis, _SUM, keepdims)
+    y = _core.reduce(x_, axis, _SUM, keepdims is not False and checks.flag("sum", "keepdims", keepdims))
     shape = np.shape(x_)
 
     def backward(dy, need):
@@ -73,7 +73,7 @@ def mean(x, axis=None, keepdims=False):
         ValueError: an axis is not one of x's, or named twice.
     """
     x_ = data(x)
-    y = _core.reduce(x_, axis, _MEAN, keepdims)
+    y = _core.reduce(x_, axis, _MEAN, keepdims is not False and checks.flag("mean", "keepdims", keepdims))
     shape = np.shape(x_)
 
     def backward(dy, need):
@@ -107,7 +107,7 @@ def _extreme(name, kind, x, axis, keepdims):
         )
         return (dx.reshape(moved).transpose(*back),)
 
-    y = _core.reduce(x_, axis, kind, keepdims)
+    y = _core.reduce(x_, axis, kind, keepdims is not False and checks.flag(name, "keepdims", keepdims))
     if not y.size and 0 in [np.shape(x_)[i] for i in _axes(axis, np.ndim(x_))]:
         raise ValueError(f"[{name}] shape {np.shape(x_)} has no element to take the {name} of")
     return record(name, y, (x,), backward)
@@ -164,6 +164,7 @@ def argmax(x, axis=None, keepdims=False):
         ValueError: axis is not one of x's; there is no element to choose from.
     """
     x_ = checks.array("argmax", "x", data(x))
+    keepdims = checks.flag("argmax", "keepdims", keepdims)
     if axis is not None:
         axis = checks.axis("argmax", axis, x_.shape)
     if not (x_.size if axis is None else x_.shape[axis]):

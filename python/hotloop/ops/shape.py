@@ -33,7 +33,9 @@ def reshape(x, shape):
     """
     x_ = _array("reshape", x)
     try:
-        y = x_.reshape(shape)
+        y = x_.reshape((shape,) if shape is None else shape)
+        if y.shape != shape and np.min(shape, initial=-1) < -1:  # NumPy takes any negative size for -1
+            raise ValueError
     except TypeError:
         raise TypeError(f"[reshape] shape must be an int or a tuple of ints, got {shape!r}") from None
     except ValueError:
@@ -57,6 +59,8 @@ def transpose(x, axes=None):
     """
     x_ = _array("transpose", x)
     try:
+        if axes is not None and len(axes) != x_.ndim:
+            raise ValueError
         y = x_.transpose(axes)
     except TypeError:
         raise TypeError(f"[transpose] axes must be a tuple of ints, got {axes!r}") from None
@@ -83,7 +87,10 @@ def getitem(x, key):
     if isinstance(x_, CudaArray):
         return _getitem_there(x, key)
     basic = _is_basic(key)
-    y = x_[key]
+    try:
+        y = x_[key]
+    except (IndexError, OverflowError, TypeError, ValueError) as error:
+        raise IndexError(f"[getitem] {error}") from None
     if not isinstance(y, np.ndarray):  # a single element: NumPy would give a scalar
         y = x_[(*key, ...) if isinstance(key, tuple) else (key, ...)]
 

@@ -5,9 +5,13 @@ from hotloop.autograd import data, record
 
 __all__ = ["log_softmax", "softmax"]
 
+_MOST_AXES = 64  # of an ndarray
+
 
 def _softmax(op, x, axis, logarithm, out):
     axis = checks.integer(op, "axis", axis)
+    if not -_MOST_AXES <= axis < _MOST_AXES:
+        raise ValueError(f"[{op}] axis {axis} is out of range for any shape")
     y = _core.softmax(data(x), axis, logarithm, data(out))
 
     def backward(dy, need):

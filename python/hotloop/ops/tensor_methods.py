@@ -53,7 +53,7 @@ def _over_axes(function):
     """A reduction as NumPy's users call it, and as PyTorch's do."""
 
     def method(self, axis=None, keepdims=False, *, dim=None, keepdim=False):
-        return function(self, axis if dim is None else dim, keepdims or keepdim)
+        return function(self, axis if dim is None else dim, keepdims if keepdim is False else keepdim)
 
     method.__doc__ = function.__doc__
     return method

@@ -47,7 +47,9 @@ def get(optimizer):
 
 def from_config(config):
     """The optimizer that a config() describes, with no parameters bound."""
-    options = dict(config)
+    if not isinstance(config, dict):
+        raise TypeError(f"[optim] a config must be a dict, got {config!r}")
+    options = {str(key): value for key, value in config.items()}
     kind = choose("optim", "optimizer", str(options.pop("name", None)).lower(), _table)
     if isinstance(options.get("lr"), dict):
         options["lr"] = schedules.from_config(options["lr"])

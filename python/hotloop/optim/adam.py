@@ -48,7 +48,7 @@ class Adam(Optimizer):
             eps=eps,
             weight_decay=weight_decay,
             decoupled=self._decoupled,
-            amsgrad=bool(amsgrad),
+            amsgrad=checks.flag(self.name, "amsgrad", amsgrad),
         )
 
     def _state_fill(self, options):

@@ -43,7 +43,11 @@ class RMSprop(Optimizer):
         checks.number("RMSprop", "weight_decay", weight_decay, "[0, inf)")
         checks.number("RMSprop", "momentum", momentum, "[0, inf)")
         return _core.RmspropSpec(
-            alpha=alpha, eps=eps, weight_decay=weight_decay, momentum=momentum, centered=bool(centered)
+            alpha=alpha,
+            eps=eps,
+            weight_decay=weight_decay,
+            momentum=momentum,
+            centered=checks.flag("RMSprop", "centered", centered),
         )
 
     def _state_fill(self, options):

@@ -40,7 +40,11 @@ class Optimizer:
             given, params = [params], None
         else:
             given = []
-        given += [rate for rate in (learning_rate, None if lr == default_lr else lr) if rate is not None]
+        given += [
+            rate
+            for rate in (learning_rate, None if isinstance(lr, Real) and lr == default_lr else lr)
+            if rate is not None
+        ]
         if len(given) > 1:
             raise TypeError(f"[{self.name}] the learning rate is given twice: {given[0]!r} and {given[1]!r}")
         self._start(given[0] if given else lr, options)

@@ -50,6 +50,14 @@ def from_config(config):
     return choose("schedules", "schedule", options.pop("name", None), _table)(**options)
 
 
+def _power(base, exponent):
+    """base ** exponent, infinite where Python raises OverflowError: optimizers refuse such a rate by name."""
+    try:
+        return base**exponent
+    except OverflowError:
+        return math.inf
+
+
 @dataclass(frozen=True)
 class constant(Schedule):
     """lr = value."""
@@ -96,7 +104,7 @@ class exponential_decay(Schedule):
     steps: int
 
     def __call__(self, step):
-        return self.initial * self.rate ** (step / self.steps)
+        return self.initial * _power(self.rate, step / self.steps)
 
 
 @dataclass(frozen=True)
@@ -120,7 +128,7 @@ class step_decay(Schedule):
     every: int
 
     def __call__(self, step):
-        return self.initial * self.factor ** (step // self.every)
+        return self.initial * _power(self.factor, step // self.every)
 
 
 @dataclass(frozen=True)

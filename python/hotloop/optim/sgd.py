@@ -39,9 +39,10 @@ class SGD(Optimizer):
         checks.number("SGD", "momentum", momentum, "[0, inf)")
         checks.number("SGD", "dampening", dampening, "[0, inf)")
         checks.number("SGD", "weight_decay", weight_decay, "[0, inf)")
+        nesterov = checks.flag("SGD", "nesterov", nesterov)
         if nesterov and (momentum == 0 or dampening != 0):
             raise ValueError(f"[SGD] nesterov wants momentum > 0 and dampening 0, got {momentum} and {dampening}")
-        return _core.SgdSpec(momentum=momentum, dampening=dampening, weight_decay=weight_decay, nesterov=bool(nesterov))
+        return _core.SgdSpec(momentum=momentum, dampening=dampening, weight_decay=weight_decay, nesterov=nesterov)
 
     def _state_fill(self, options):
         return {"velocity": 0.0} if options["momentum"] else {}
