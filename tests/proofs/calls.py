@@ -113,4 +113,4 @@ def check(trial):
         raise AssertionError(f"{call} went well: {type(error).__name__}: {error}") from error
 
 
-proof = Proof(check=check, small=2000, full=50_000, tiers=False, unit="calls")
+proof = Proof(check=check, small=2000, full=50_000, unit="calls")

@@ -29,11 +29,8 @@ class Monitor:
             raise TypeError(f"[{where}] monitor must be a name in the logs, got {name!r}")
         rising = "acc" in name or name.endswith("auc")
         self.sign = choose(where, "mode", mode, {"min": -1.0, "max": 1.0, "auto": 1.0 if rising else -1.0})
-        self.where, self.name, self.min_delta = (
-            where,
-            name,
-            abs(checks.number(where, "min_delta", min_delta, "[-inf, inf]")),
-        )
+        self.where, self.name = where, name
+        self.min_delta = abs(checks.number(where, "min_delta", min_delta, "[-inf, inf]"))
         self.reset()
 
     def reset(self, best=None):
