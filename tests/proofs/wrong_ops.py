@@ -149,27 +149,10 @@ class OpCall:
         if self.wrong in JUDGED:
             value = self.options[self.wrong] if self.wrong in self.options else self._positional()
             assert JUDGED[self.wrong].accepts(value), f"{self.wrong} was taken"
-        if isinstance(options.get("axis"), list):
-            options["axis"] = tuple(options["axis"])
-        options = {key: float(x) if is_number(x) and not is_whole(x) else x for key, x in options.items()}
-        if is_whole(options.get("axis")):
-            options["axis"] = operator.index(options["axis"])
-        options = {key: bool(x) if isinstance(x, np.bool_) else x for key, x in options.items()}
-        args = [self._wide(x, position=i) for i, x in enumerate(self.args)]
-        if len(args) == len(self._are_arrays):
-            pairs = zip(args, self._are_arrays, strict=True)
-            args = [
-                x if x is None or not is_array or _is_array(x) else self._wide(_as_array(x), position=i)
-                for i, (x, is_array) in enumerate(pairs)
-            ]
-        weights = ("class_weight", "sample_weight")
-        options = {key: self._wide(x, key) if _is_array(x) or key in weights else x for key, x in options.items()}
-        if "loss" in self.case.op or "entropy" in self.case.op:
-            args, options = as_documented(self.case.op, args, options)
         if out is not None:
             assert as_tuple(result)[0] is out, "out was passed over"
         try:
-            want = [np.asarray(y) for y in as_tuple(self.case.reference(*args, **options))]
+            args, want = self._wanted(options)
         except MemoryError:
             return  # the references take more than the ops
         if self.case.op == "dropout" and options.get("seed") is None:
@@ -184,6 +167,27 @@ class OpCall:
             if any(_is_array(x) and x.dtype.kind == "f" and np.isinf(x).any() for x in args):
                 close |= np.isnan(y)  # where an op has a limit
             assert close.all(), f"{got.ravel()[:3]}, NumPy has {y.ravel()[:3]}"
+
+    def _wanted(self, options):
+        """The arguments as the reference takes them, and the arrays it makes of them."""
+        if isinstance(options.get("axis"), list):
+            options["axis"] = tuple(options["axis"])
+        options = {key: _plain(x) for key, x in options.items()}
+        if is_whole(options.get("axis")):
+            options["axis"] = operator.index(options["axis"])
+        options = {key: bool(x) if isinstance(x, np.bool_) else x for key, x in options.items()}
+        args = [self._wide(_plain(x), position=i) for i, x in enumerate(self.args)]
+        if len(args) == len(self._are_arrays):
+            pairs = zip(args, self._are_arrays, strict=True)
+            args = [
+                x if x is None or not is_array or _is_array(x) else self._wide(_as_array(x), position=i)
+                for i, (x, is_array) in enumerate(pairs)
+            ]
+        weights = ("class_weight", "sample_weight")
+        options = {key: self._wide(x, key) if _is_array(x) or key in weights else x for key, x in options.items()}
+        if "loss" in self.case.op or "entropy" in self.case.op:
+            args, options = as_documented(self.case.op, args, options)
+        return args, [np.asarray(y) for y in as_tuple(self.case.reference(*args, **options))]
 
     def _positional(self):
         names = list(inspect.signature(getattr(hl, self.case.op)).parameters)
@@ -201,6 +205,11 @@ class OpCall:
         numbers = {"softmax_cross_entropy": 1, "take": 1, "where": 0}.get(self.case.op) == position
         made = made.astype(np.int64) if made.dtype.kind in "iub" and numbers and self.case.op != "where" else made
         return made if made.dtype.kind in "iub" and numbers and name is None else made.astype(np.float64)
+
+
+def _plain(x):
+    """Fractions and such as floats, which NumPy would make objects of."""
+    return float(x) if is_number(x) and not is_whole(x) else x
 
 
 def _as_array(x):
