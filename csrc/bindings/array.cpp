@@ -21,19 +21,6 @@ using Contiguous = py::array_t<T, py::array::c_style | py::array::forcecast | kA
 
 bool is_python_number(py::handle value) { return PyFloat_Check(value.ptr()) || PyLong_Check(value.ptr()); }
 
-// Any array-like as an ndarray of its own dtype; of a CudaArray, the one that has its addresses.
-py::array to_ndarray(const char* op, const Argument& argument) {
-  if (py::isinstance<py::array>(argument.value)) return py::reinterpret_borrow<py::array>(argument.value);
-  if (const CudaArray* there = as_cuda_array(argument.value)) return there->addresses;
-  py::array array = py::array::ensure(argument.value);
-  if (!array) {
-    PyErr_Clear();
-    type_error(op, text(argument.name, " must be an array, got ",
-                        std::string(py::str(py::type::handle_of(argument.value).attr("__name__")))));
-  }
-  return array;
-}
-
 [[noreturn]] void other_device(const char* op, const char* there, const char* here) {
   value_error(op, text("devices differ: ", there, " lies on CUDA, ", here,
                        " on the CPU; hotloop.array(x, device=\"cuda\") moves an array, .numpy() moves it back"));
@@ -64,7 +51,7 @@ py::object allocate_block(const char* op, Where where, int64_t bytes) {
   if (where == Where::cuda) {
     check_status(op, CudaTurn()->device.allocate(bytes, &block));
   } else {
-    block = pool_allocate(static_cast<std::size_t>(bytes));
+    block = or_out_of_memory(op, [&] { return pool_allocate(static_cast<std::size_t>(bytes)); });
   }
   const bool there = where == Where::cuda;
   PyObject* owner = PyCapsule_New(block, nullptr, there ? release_device_block : release_block);
@@ -123,8 +110,7 @@ Array convert(const char* op, const Argument& argument, const py::array& array) 
       if (whole_strides(array)) return contiguous_copy<T>(op, array);
     }
   }
-  auto converted = Contiguous<T>::ensure(array);
-  if (!converted) throw py::error_already_set();
+  const Contiguous<T> converted(array);
   if (converted.ndim() > kMaxRank) {
     value_error(op,
                 text(argument.name, " has ", converted.ndim(), " dimensions, at most ", kMaxRank, " are supported"));
@@ -170,6 +156,24 @@ bool may_overlap(const py::array& a, const py::array& b) {
 
 }  // namespace
 
+py::array to_ndarray(const char* op, const Argument& argument, int flags) {
+  if (flags == 0 && py::isinstance<py::array>(argument.value)) {
+    return py::reinterpret_borrow<py::array>(argument.value);
+  }
+  if (const CudaArray* there = as_cuda_array(argument.value)) return there->addresses;
+  const auto& numpy = py::detail::npy_api::get();
+  flags |= py::detail::npy_api::NPY_ARRAY_ENSUREARRAY_;
+  auto array =
+      py::reinterpret_steal<py::array>(numpy.PyArray_FromAny_(argument.value.ptr(), nullptr, 0, 0, flags, nullptr));
+  if (array) return array;
+  // What says that the value is no array becomes our own error; a lack of memory, or Ctrl-C, stays what it is.
+  if (PyErr_ExceptionMatches(PyExc_Exception) == 0 || PyErr_ExceptionMatches(PyExc_MemoryError) != 0) {
+    throw py::error_already_set();
+  }
+  PyErr_Clear();
+  type_error(op, text(argument.name, " must be an array, got ", Py_TYPE(argument.value.ptr())->tp_name));
+}
+
 std::string to_string(const Shape& shape) {
   std::string result = "(";
   for (std::size_t i = 0; i < shape.size(); ++i) result += (i > 0 ? ", " : "") + std::to_string(shape[i]);
@@ -186,6 +190,16 @@ void raise_status(const char* op, Status status) {
   const std::string message = text("[", op, "] ", status);
   if (message.find(kOutOfDeviceMemory) == std::string::npos) throw std::runtime_error(message);
   PyErr_SetString(PyExc_MemoryError, message.c_str());
+  throw py::error_already_set();
+}
+
+void raise_out_of_memory(const char* op, const std::bad_alloc& error) {
+  // Where even the text finds no memory, Python raises a MemoryError without one.
+  if (const auto* known = dynamic_cast<const OutOfMemory*>(&error)) {
+    PyErr_Format(PyExc_MemoryError, "[%s] out of memory: no block of %zu bytes", op, known->bytes);
+  } else {
+    PyErr_Format(PyExc_MemoryError, "[%s] out of memory", op);
+  }
   throw py::error_already_set();
 }
 
@@ -315,7 +329,7 @@ Array as_exact(const char* op, const Argument& argument, Where where) {
     bad_dtype(op, argument, array, std::string(py::str(py::dtype::of<T>())).c_str());
   }
   if (where == Where::cuda) return Array(contiguous_there(op, array), where);
-  return Array(py::array::ensure(array, py::array::c_style));
+  return Array(Contiguous<T>(array));
 }
 template Array as_exact<int64_t>(const char*, const Argument&, Where);
 template Array as_exact<int32_t>(const char*, const Argument&, Where);

@@ -8,6 +8,7 @@
 
 #include <cstddef>
 #include <initializer_list>
+#include <new>
 #include <optional>
 #include <string>
 #include <vector>
@@ -96,6 +97,9 @@ struct Argument {
 /// The type the arguments meet in: float64 where any array is, else float32; Python numbers are weak; None is skipped.
 /// Raises TypeError for dtypes that are not real numbers, ValueError where some lie on the CPU and others do not.
 ArrayType common_type(const char* op, std::initializer_list<Argument> arguments);
+/// Any array-like as an ndarray of its own dtype, with flags such as py::array::c_style; of a CudaArray, the one that
+/// has its addresses. Raises TypeError for anything else.
+py::array to_ndarray(const char* op, const Argument& argument, int flags = 0);
 /// Where an argument lies.
 Where where_is(py::handle value);
 
@@ -185,6 +189,19 @@ inline void check_status(const char* op, Status status) {
   if (status != kOk) raise_status(op, status);
 }
 
+/// Raises MemoryError that names the op, and the bytes where they are known.
+[[noreturn]] void raise_out_of_memory(const char* op, const std::bad_alloc& error);
+
+/// f(), whose lack of memory is raised as a MemoryError that names the op.
+template <class F>
+auto or_out_of_memory(const char* op, F&& f) {
+  try {
+    return f();
+  } catch (const std::bad_alloc& error) {
+    raise_out_of_memory(op, error);
+  }
+}
+
 /// Lets Python handle signals, where the calling thread is the one that does; raises what a handler raises.
 void handle_signals();
 
@@ -192,13 +209,11 @@ void handle_signals();
 /// anything.
 template <class... P, class... A>
 void run(const char* op, Status (*kernel)(P...), A&&... arguments) {
-  Status status;
-  {
-    const py::gil_scoped_release release;
-    const Pauses pauses(handle_signals);
-    status = kernel(std::forward<A>(arguments)...);
-  }
-  check_status(op, status);
+  check_status(op, or_out_of_memory(op, [&] {
+                 const py::gil_scoped_release release;
+                 const Pauses pauses(handle_signals);
+                 return kernel(std::forward<A>(arguments)...);
+               }));
 }
 
 // From here on a kernel takes longer than handing over the GIL.
@@ -208,19 +223,17 @@ constexpr int64_t kWorthReleasing = 16 * 1024;
 template <class... P, class... A>
 void run_elements(const char* op, int64_t elements, Status (*kernel)(P...), A&&... arguments) {
   if (elements >= kWorthReleasing) return run(op, kernel, std::forward<A>(arguments)...);
-  check_status(op, kernel(std::forward<A>(arguments)...));
+  check_status(op, or_out_of_memory(op, [&] { return kernel(std::forward<A>(arguments)...); }));
 }
 
 /// The same for updates in place, which no signal ends half-way.
 template <class... P, class... A>
 void run_update(const char* op, int64_t elements, Status (*kernel)(P...), A&&... arguments) {
-  Status status;
-  {
-    std::optional<py::gil_scoped_release> release;
-    if (elements >= kWorthReleasing) release.emplace();
-    status = kernel(std::forward<A>(arguments)...);
-  }
-  check_status(op, status);
+  check_status(op, or_out_of_memory(op, [&] {
+                 std::optional<py::gil_scoped_release> release;
+                 if (elements >= kWorthReleasing) release.emplace();
+                 return kernel(std::forward<A>(arguments)...);
+               }));
 }
 
 /// Every bindings/<family>.cpp makes one of these; module.cpp runs them all.

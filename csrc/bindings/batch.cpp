@@ -11,11 +11,7 @@ constexpr const char* kGather = "take";
 Array as_rows(const char* op, py::handle value) {
   const Where where = where_is(value);
   auto array = where == Where::cuda ? contiguous_there(op, as_cuda_array(value)->addresses)
-                                    : py::array::ensure(value, py::array::c_style);
-  if (!array) {
-    PyErr_Clear();
-    type_error(op, "x must be an array");
-  }
+                                    : to_ndarray(op, {"x", value}, py::array::c_style);
   if (array.dtype().kind() == 'O') type_error(op, "x has dtype object; rows of numbers are wanted");
   if (array.ndim() == 0) value_error(op, "x is a scalar and has no rows");
   if (array.ndim() > kMaxRank) value_error(op, text("x has more than ", kMaxRank, " dimensions"));

@@ -1,4 +1,6 @@
 // The CUDA device as Python sees it: opening it, what it is, its memory, steps that are captured and replayed.
+#include <utility>
+
 #include "bindings/array.h"
 #include "bindings/cuda_array.h"
 #include "bindings/step_state.h"
@@ -46,6 +48,8 @@ class Graph {
     abandon();
     if (graph_ != nullptr) cuda_library()->device.graph_release(graph_);
   }
+  Graph(Graph&& other) noexcept
+      : graph_(std::exchange(other.graph_, nullptr)), capturing_(std::exchange(other.capturing_, false)) {}
   Graph(const Graph&) = delete;
   Graph& operator=(const Graph&) = delete;
   void end() {
@@ -82,8 +86,8 @@ const Family cuda_family([](py::module_& m) {
   });
   // Made at the beginning of what it captures, by the thread that captures; other threads' calls wait until it is ended
   // or abandoned, which an ended one does not mind. An unended one that is dropped is abandoned.
+  m.def("cuda_graph", [] { return Graph(); });
   py::class_<Graph>(m, "CudaGraph")
-      .def(py::init<>())
       .def("end", &Graph::end)
       .def("abandon", &Graph::abandon)
       .def("replay", &Graph::replay);

@@ -202,7 +202,7 @@ CudaArray copy_to_device(const char* op, const py::array& array) {
   if (std::find(std::begin(known), std::end(known), name) == std::end(known)) {
     type_error(op, text("dtype ", name, " has no place on CUDA: float32, int64, int32, uint8 and bool have"));
   }
-  const py::array from = py::array::ensure(array, py::array::c_style);
+  const py::array from = to_ndarray(op, {"x", array}, py::array::c_style);
   const Array to = make_array_of(op, Where::cuda, from.dtype(), Shape(from.shape(), from.shape() + from.ndim()));
   run(op, CudaTurn()->device.copy_in, to.data<void>(), from.data(), static_cast<int64_t>(from.nbytes()));
   return *as_cuda_array(to.object());

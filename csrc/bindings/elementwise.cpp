@@ -2,6 +2,8 @@
 #include "bindings/elementwise.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <vector>
 
 #include "bindings/cuda_array.h"
 #include "bindings/enums.h"
@@ -40,9 +42,7 @@ BroadcastShape broadcast(const char* op, const StridedArray& a, const StridedArr
   return s;
 }
 
-Shape shape_of(py::handle operand) {
-  return py::hasattr(operand, "shape") ? operand.attr("shape").cast<Shape>() : Shape{};
-}
+Shape shape_of(const py::array& array) { return {array.shape(), array.shape() + array.ndim()}; }
 
 /// Widens `result` to the shape that it and `shape` broadcast to.
 void widen(const char* op, const Shape& shape, Shape& result) {
@@ -59,12 +59,24 @@ void widen(const char* op, const Shape& shape, Shape& result) {
 
 /// The operand repeated to the shape, as a view.
 py::object broadcast_view(py::handle operand, const Shape& shape) {
-  if (shape_of(operand) == shape) return py::reinterpret_borrow<py::object>(operand);
-  const auto broadcast_to = py::module_::import("numpy").attr("broadcast_to");
-  const py::tuple extents = py::cast(std::vector<int64_t>(shape.begin(), shape.end()));
-  if (const CudaArray* there = as_cuda_array(operand))
-    return py::cast(CudaArray{broadcast_to(there->addresses, extents)});
-  return broadcast_to(operand, extents);
+  constexpr const char* op = "broadcast_to";
+  const py::array from = to_ndarray(op, {"x", operand});
+  const Shape found = shape_of(from);
+  if (found == shape) return py::reinterpret_borrow<py::object>(operand);
+  std::vector<py::ssize_t> strides(shape.size());
+  const std::size_t more = shape.size() - std::min(shape.size(), found.size());
+  bool fits = found.size() <= shape.size();
+  for (std::size_t axis = more; fits && axis < shape.size(); ++axis) {
+    const int64_t extent = found[axis - more];
+    fits = extent == shape[axis] || extent == 1;
+    if (extent == shape[axis]) strides[axis] = from.strides(static_cast<py::ssize_t>(axis - more));
+  }
+  if (!fits) value_error(op, text("shape ", found, " does not broadcast to ", shape));
+  py::array view(from.dtype(), std::vector<py::ssize_t>(shape.begin(), shape.end()), strides, from.data(), from);
+  // Elements share memory: nobody may write to them.
+  py::detail::array_proxy(view.ptr())->flags &= ~py::detail::npy_api::NPY_ARRAY_WRITEABLE_;
+  if (as_cuda_array(operand) != nullptr) return py::cast(CudaArray{view});
+  return view;
 }
 
 py::object unary(py::handle x_in, int kind, py::handle out) {
@@ -164,7 +176,7 @@ py::object select(py::handle condition_in, py::handle a_in, py::handle b_in) {
   ArrayType type = common_type(op, {a_arg, b_arg});
   type.where = common_type(op, {condition_arg, a_arg, b_arg}).where;
   Shape shape;
-  for (const py::handle operand : {condition_in, a_in, b_in}) widen(op, shape_of(operand), shape);
+  for (const Argument& argument : {condition_arg, a_arg, b_arg}) widen(op, shape_of(to_ndarray(op, argument)), shape);
   const Array condition = as_condition(op, condition_in, type.where, shape);
   const Array a = as_choice(op, a_arg, type, shape), b = as_choice(op, b_arg, type, shape);
   const Array y = make_array(op, type, shape);
@@ -217,11 +229,17 @@ py::object contiguous(py::handle x_in, const std::string& op) {
   return as_operand(op.c_str(), x_arg, common_type(op.c_str(), {x_arg})).object();
 }
 
+// Where an array's first element lies. NumPy's own attribute for it crashes where there is no memory.
+py::int_ address(py::handle x) {
+  return py::int_(reinterpret_cast<std::uintptr_t>(to_ndarray("address", {"x", x}).data()));
+}
+
 const Family elementwise_family([](py::module_& m) {
   export_names(m, "unary_ops", {HL_UNARY_OPS(HL_NAME)});
   export_names(m, "binary_ops", {HL_BINARY_OPS(HL_NAME)});
   export_names(m, "compare_ops", {HL_COMPARE_OPS(HL_NAME)});
   m.def("broadcast_to", &broadcast_view, py::arg("x"), py::arg("shape"));
+  m.def("address", &address, py::arg("x"));
   m.def("contiguous", &contiguous, py::arg("x"), py::arg("op") = "contiguous");
   m.def("unary", &unary, py::arg("x"), py::arg("kind"), py::arg("out") = py::none());
   m.def("binary", &binary, py::arg("a"), py::arg("b"), py::arg("kind"), py::arg("out") = py::none());

@@ -20,7 +20,8 @@ PyObject* guarded(F&& f) {
   } catch (const std::bad_alloc&) {
     PyErr_NoMemory();
   } catch (const std::exception& error) {
-    PyErr_SetString(PyExc_RuntimeError, error.what());
+    // What pybind11 can't allocate it reports as a std::runtime_error, over the MemoryError that Python has raised.
+    if (PyErr_Occurred() == nullptr) PyErr_SetString(PyExc_RuntimeError, error.what());
   }
   return nullptr;
 }

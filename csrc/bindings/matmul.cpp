@@ -126,10 +126,11 @@ py::object matmul(py::handle a, py::handle b, py::handle out) {
 
 py::object linear(py::handle x, py::handle w, py::handle b, int activation, double alpha) {
   // A stack of weights would be a batch to matmul; nothing else of it would fit.
-  if (py::hasattr(w, "shape")) {
-    const auto weight = w.attr("shape").cast<Shape>();
-    if (weight.size() != 2) {
-      value_error("linear", text("w ", weight, " has ", weight.size(), " dimensions, wants 2: (inputs, outputs)"));
+  if (!w.is_none()) {
+    const py::array weight = to_ndarray("linear", {"w", w});
+    if (weight.ndim() != 2) {
+      value_error("linear", text("w ", Shape(weight.shape(), weight.shape() + weight.ndim()), " has ", weight.ndim(),
+                                 " dimensions, wants 2: (inputs, outputs)"));
     }
   }
   return product("linear", {"x", x}, {"w", w}, b, activation, alpha, py::none());

@@ -110,7 +110,7 @@ void lion(const LionSpec& spec, StepCell& step, py::handle g, py::handle w, py::
 }
 
 // The sum of squares of all arrays, added up in their order.
-double square_sum(const py::list& arrays) {
+py::float_ square_sum(const py::list& arrays) {
   constexpr const char* op = "square_sum";
   double total = 0;
   for (const py::handle item : arrays) {
@@ -148,44 +148,51 @@ void scale(const py::list& arrays, double factor) {
 
 void bind_specs(py::module_& m) {
   py::class_<StepCell>(m, "StepState")
-      .def(py::init<>())
       .def_readwrite("lr", &StepCell::lr)
       .def_readwrite("step", &StepCell::step)
       .def_readwrite("mu_product", &StepCell::mu_product)
       .def("upload", &StepCell::upload, "Shows a captured step the values; queued, to be called before its replay.");
-  py::class_<SgdSpec>(m, "SgdSpec")
-      .def(py::init([](double momentum, double dampening, double weight_decay, bool nesterov) {
-             return SgdSpec{momentum, dampening, weight_decay, nesterov};
-           }),
-           py::kw_only(), py::arg("momentum"), py::arg("dampening"), py::arg("weight_decay"), py::arg("nesterov"));
-  py::class_<AdamSpec>(m, "AdamSpec")
-      .def(py::init([](double beta1, double beta2, double eps, double weight_decay, bool decoupled, bool amsgrad) {
-             return AdamSpec{beta1, beta2, eps, weight_decay, decoupled, amsgrad};
-           }),
-           py::kw_only(), py::arg("beta1"), py::arg("beta2"), py::arg("eps"), py::arg("weight_decay"),
-           py::arg("decoupled"), py::arg("amsgrad"));
-  py::class_<NadamSpec>(m, "NadamSpec")
-      .def(py::init([](double beta1, double beta2, double eps, double weight_decay, double momentum_decay) {
-             return NadamSpec{beta1, beta2, eps, weight_decay, momentum_decay};
-           }),
-           py::kw_only(), py::arg("beta1"), py::arg("beta2"), py::arg("eps"), py::arg("weight_decay"),
-           py::arg("momentum_decay"))
-      .def("mu", &nadam_mu, py::arg("step"));
-  py::class_<RmspropSpec>(m, "RmspropSpec")
-      .def(py::init([](double alpha, double eps, double weight_decay, double momentum, bool centered) {
-             return RmspropSpec{alpha, eps, weight_decay, momentum, centered};
-           }),
-           py::kw_only(), py::arg("alpha"), py::arg("eps"), py::arg("weight_decay"), py::arg("momentum"),
-           py::arg("centered"));
-  py::class_<AdagradSpec>(m, "AdagradSpec")
-      .def(py::init([](double lr_decay, double weight_decay, double eps) {
-             return AdagradSpec{lr_decay, weight_decay, eps};
-           }),
-           py::kw_only(), py::arg("lr_decay"), py::arg("weight_decay"), py::arg("eps"));
-  py::class_<LionSpec>(m, "LionSpec")
-      .def(py::init(
-               [](double beta1, double beta2, double weight_decay) { return LionSpec{beta1, beta2, weight_decay}; }),
-           py::kw_only(), py::arg("beta1"), py::arg("beta2"), py::arg("weight_decay"));
+  m.def("step_state", [] { return StepCell(); });
+  py::class_<SgdSpec>(m, "SgdSpec");
+  m.def(
+      "sgd_spec",
+      [](double momentum, double dampening, double weight_decay, bool nesterov) {
+        return SgdSpec{momentum, dampening, weight_decay, nesterov};
+      },
+      py::arg("momentum"), py::arg("dampening"), py::arg("weight_decay"), py::arg("nesterov"));
+  py::class_<AdamSpec>(m, "AdamSpec");
+  m.def(
+      "adam_spec",
+      [](double beta1, double beta2, double eps, double weight_decay, bool decoupled, bool amsgrad) {
+        return AdamSpec{beta1, beta2, eps, weight_decay, decoupled, amsgrad};
+      },
+      py::arg("beta1"), py::arg("beta2"), py::arg("eps"), py::arg("weight_decay"), py::arg("decoupled"),
+      py::arg("amsgrad"));
+  py::class_<NadamSpec>(m, "NadamSpec").def("mu", [](const NadamSpec& spec, int64_t step) {
+    return py::float_(nadam_mu(spec, step));
+  });
+  m.def(
+      "nadam_spec",
+      [](double beta1, double beta2, double eps, double weight_decay, double momentum_decay) {
+        return NadamSpec{beta1, beta2, eps, weight_decay, momentum_decay};
+      },
+      py::arg("beta1"), py::arg("beta2"), py::arg("eps"), py::arg("weight_decay"), py::arg("momentum_decay"));
+  py::class_<RmspropSpec>(m, "RmspropSpec");
+  m.def(
+      "rmsprop_spec",
+      [](double alpha, double eps, double weight_decay, double momentum, bool centered) {
+        return RmspropSpec{alpha, eps, weight_decay, momentum, centered};
+      },
+      py::arg("alpha"), py::arg("eps"), py::arg("weight_decay"), py::arg("momentum"), py::arg("centered"));
+  py::class_<AdagradSpec>(m, "AdagradSpec");
+  m.def(
+      "adagrad_spec",
+      [](double lr_decay, double weight_decay, double eps) { return AdagradSpec{lr_decay, weight_decay, eps}; },
+      py::arg("lr_decay"), py::arg("weight_decay"), py::arg("eps"));
+  py::class_<LionSpec>(m, "LionSpec");
+  m.def(
+      "lion_spec", [](double beta1, double beta2, double weight_decay) { return LionSpec{beta1, beta2, weight_decay}; },
+      py::arg("beta1"), py::arg("beta2"), py::arg("weight_decay"));
 }
 
 const Family optim_family([](py::module_& m) {

@@ -1,6 +1,8 @@
 // What changes from step to step, where kernels read it: on the host as it is, on a device in a copy of its own.
 #pragma once
 
+#include <utility>
+
 #include "bindings/array.h"
 
 namespace hotloop::bindings {
@@ -12,6 +14,7 @@ class StepCell : public StepState {
   ~StepCell() {
     if (there_ != nullptr) cuda_library()->device.release(there_);
   }
+  StepCell(StepCell&& other) noexcept : StepState(other), there_(std::exchange(other.there_, nullptr)) {}
   StepCell(const StepCell&) = delete;
   StepCell& operator=(const StepCell&) = delete;
 

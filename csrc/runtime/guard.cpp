@@ -5,8 +5,9 @@
 
 #include <cstdint>
 #include <cstring>
-#include <new>
 #include <unordered_map>
+
+#include "runtime/memory.h"
 
 namespace hotloop {
 namespace {
@@ -34,12 +35,12 @@ void* allocate(std::size_t bytes, Guard guard) {
   const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
   const std::size_t inside = (bytes + page - 1) / page * page, size = inside + 2 * page;
   void* const begin = mmap(nullptr, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-  if (begin == MAP_FAILED) throw std::bad_alloc();
+  if (begin == MAP_FAILED) throw OutOfMemory(bytes);
   char* const first = static_cast<char*>(begin) + page;
   char* const block = guard == Guard::before ? first : first + inside - bytes;
   if (inside > 0 && mprotect(first, inside, PROT_READ | PROT_WRITE) != 0) {
     munmap(begin, size);
-    throw std::bad_alloc();
+    throw OutOfMemory(bytes);
   }
   try {
     mappings().emplace(block, Mapping{begin, size, bytes});

@@ -21,7 +21,7 @@ namespace guards {
 inline std::atomic<Guard> wanted{Guard::none};
 inline std::atomic<std::size_t> blocks{0};  // handed out now
 
-/// Exactly `bytes` bytes, each 0xff (NaN, -1). Throws std::bad_alloc. The caller holds the pool's lock, here and below.
+/// Exactly `bytes` bytes, each 0xff (NaN, -1). Throws OutOfMemory. The caller holds the pool's lock, here and below.
 void* allocate(std::size_t bytes, Guard guard);
 /// Unmaps a block that allocate() made and tells its bytes; false for any other.
 bool release(void* block, std::size_t* bytes) noexcept;

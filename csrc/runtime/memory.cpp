@@ -65,7 +65,7 @@ void* system_allocate(std::size_t bytes) {
 class Pool {
  public:
   void* allocate(std::size_t bytes) {
-    if (bytes > kMaxRequest) throw std::bad_alloc();
+    if (bytes > kMaxRequest) throw OutOfMemory(bytes);
     if (const Guard guard = guards::wanted.load(std::memory_order_relaxed); guard != Guard::none) [[unlikely]] {
       const std::lock_guard lock(mutex_);
       void* block = guards::allocate(bytes, guard);
@@ -90,7 +90,7 @@ class Pool {
       empty_cache();
       block = system_allocate(total);
     }
-    if (block == nullptr) throw std::bad_alloc();
+    if (block == nullptr) throw OutOfMemory(bytes);
     Header* header = new (block) Header{size_class, total};
     const std::lock_guard lock(mutex_);
     // Room for every block of the class to come back, made now: release() must not fail.

@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <new>
 
 namespace hotloop {
 
@@ -19,7 +20,15 @@ struct MemoryStats {
   int64_t peak_bytes_in_use = 0;
 };
 
-/// A block of at least `bytes` bytes. Throws std::bad_alloc when the system has none, after giving back the cache.
+/// The system has no block of so many bytes.
+class OutOfMemory : public std::bad_alloc {
+ public:
+  explicit OutOfMemory(std::size_t wanted) noexcept : bytes(wanted) {}
+  const char* what() const noexcept override { return "out of memory"; }
+  const std::size_t bytes;
+};
+
+/// A block of at least `bytes` bytes. Throws OutOfMemory when the system has none, after giving back the cache.
 void* pool_allocate(std::size_t bytes);
 /// Gives a block back to the pool.
 void pool_release(void* block) noexcept;

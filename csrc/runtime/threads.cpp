@@ -17,6 +17,7 @@
 #include <limits>
 #include <memory>
 #include <mutex>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -84,15 +85,15 @@ class Pool {
  public:
   explicit Pool(int threads) : shares_(static_cast<std::size_t>(threads)) {
     workers_.reserve(shares_.size() - 1);
-    for (std::size_t i = 1; i < shares_.size(); ++i) workers_.emplace_back([this, i] { work(i); });
+    try {
+      for (std::size_t i = 1; i < shares_.size(); ++i) workers_.emplace_back([this, i] { work(i); });
+    } catch (...) {
+      end();  // the threads that did start
+      throw;
+    }
   }
 
-  ~Pool() {
-    stop_.store(true);
-    generation_.fetch_add(1);
-    generation_.notify_all();
-    for (auto& worker : workers_) worker.join();
-  }
+  ~Pool() { end(); }
 
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
 
@@ -143,6 +144,13 @@ class Pool {
       }
     }
     waiting_.store(false);
+  }
+
+  void end() {
+    stop_.store(true);
+    generation_.fetch_add(1);
+    generation_.notify_all();
+    for (auto& worker : workers_) worker.join();
   }
 
   void work(std::size_t self) {
@@ -292,17 +300,25 @@ State& state() {
   return *found;
 }
 
-// The child has none of the parent's threads: it starts over with a pool of its own, of the same size.
+// The child has none of the parent's threads: it starts over with a pool of its own, of the same size. What the
+// parent's pool held stays where it is: its threads can be neither joined nor waited for.
 void forget_after_fork() {
-  const State* parent = current_state.load();
-  if (parent == nullptr) return;
-  auto* fresh = new State;
-  fresh->threads = parent->threads.load();
-  fresh->reason = parent->reason.load();
-  current_state.store(fresh);
+  State* state = current_state.load();
+  if (state == nullptr) return;
+  static_cast<void>(state->pool.release());
+  state->busy.store(false);
 }
 
 [[maybe_unused]] const int at_fork = pthread_atfork(nullptr, nullptr, forget_after_fork);
+
+// Where the system starts no further threads there is none: the call is slower then, and its result the same bits.
+void renew(std::unique_ptr<Pool>& pool, int threads) {
+  pool.reset();
+  try {
+    pool = std::make_unique<Pool>(threads);
+  } catch (const std::system_error&) {
+  }
+}
 
 }  // namespace
 
@@ -312,11 +328,8 @@ void parallel_for(int64_t chunks, ChunkFunction f) {
     const Claim claim(s.busy);
     if (claim.held) {
       const int wanted = s.threads.load();
-      if (!s.pool || s.pool->threads() != wanted) {
-        s.pool.reset();
-        s.pool = std::make_unique<Pool>(wanted);
-      }
-      return s.pool->run(chunks, f);
+      if (!s.pool || s.pool->threads() != wanted) renew(s.pool, wanted);
+      if (s.pool) return s.pool->run(chunks, f);
     }
   }
   for (int64_t i = 0; i < chunks; ++i) {

@@ -63,11 +63,11 @@ class DeviceSteps:
         one.totals = model._compiled.totals()
         count, draws = optimizer.step_count, {stream: stream.calls for stream in one.drawn}
         for stream in draws:
-            stream.cell = _core.StepState()
+            stream.cell = _core.step_state()
             stream.cell.upload()
         graph, reason = None, "a metric of it looks at the predictions on the host"
         try:
-            graph = _core.CudaGraph()
+            graph = _core.cuda_graph()
             x, y, weight = self._samples.batch_there(one.rows)
             loss, predictions = self._step(x, y, weight)
             one.weights = model._compiled.write(loss, y, predictions, one.totals)

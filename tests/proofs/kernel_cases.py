@@ -52,7 +52,7 @@ def _update(name, options):
         return [g, w, *map(np.abs, state)]
 
     def call(g, w, *state):
-        step = _core.StepState()
+        step = _core.step_state()
         optimizer._tell(step, 0.1, 3)
         kernel, *arguments = optimizer._call(step, g, w, *state)
         kernel(*arguments)
@@ -87,7 +87,7 @@ def _rows(rng, dtype):
 
 
 def _gathered(x, indices, out):
-    _core.gather_rows(x, indices, out=out)
+    _core.gather_rows(x, indices, out)
     return ()
 
 
@@ -127,7 +127,7 @@ def _made_contiguous(x, way):
 KERNELS = [
     *[_update(name, options) for name, options in _OPTIMIZERS],
     *[
-        Kernel(name=name, make=_pair, call=partial(_core.compare, kind=kind))
+        Kernel(name=name, make=_pair, call=lambda a, b, kind=kind: _core.compare(a, b, kind))
         for name, kind in _core.compare_ops.items()
     ],
     Kernel(name="accumulate", make=partial(_vectors, 2), call=lambda x, y: _core.accumulate(x, y) or (), writes=(1,)),

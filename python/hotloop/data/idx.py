@@ -47,6 +47,8 @@ def read_idx(path, *, shape=None):
             with gzip.GzipFile(fileobj=raw) as unpacked:
                 return _parse(unpacked, name, size * _MAX_DEFLATE_RATIO, shape)
         except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            if str(error).startswith("Error -4 "):  # Z_MEM_ERROR
+                raise MemoryError(f"[read_idx] out of memory while {name!r} was unpacked") from error
             raise ValueError(f"[read_idx] corrupt gzip: {name!r}: {error}") from error
 
 

@@ -39,7 +39,7 @@ def dropout(x, rate, *, seed=None, out=None):
 
 def dropped(x, rate, draw, out=None):
     """dropout with its draw: (seed, number of the call, StepState to add to it or None)."""
-    y = _core.dropout(checks.array("dropout", "x", data(x)), rate, *draw, out=data(out))
+    y = _core.dropout(checks.array("dropout", "x", data(x)), rate, *draw, data(out))
 
     def backward(dy, need):
         return (_core.dropout(dy, rate, *draw),)

@@ -136,7 +136,7 @@ def as_images(op, x, data_format):
 
 def _transposed(op, x, axes, out=None):
     """x with its axes in another order, contiguous, on the tape; written to out where one is given."""
-    view = data(x).transpose(axes)
+    view, back = data(x).transpose(axes), [axes.index(i) for i in range(len(axes))]
     if out is None:
         y = _core.contiguous(view, op)
     else:
@@ -144,7 +144,7 @@ def _transposed(op, x, axes, out=None):
         y[...] = view
 
     def backward(dy, need):
-        return (_core.contiguous(dy.transpose(np.argsort(axes))),)
+        return (_core.contiguous(dy.transpose(back)),)
 
     return record("transpose", y, (x,), backward)
 

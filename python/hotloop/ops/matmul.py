@@ -34,7 +34,7 @@ def matmul(a, b, *, out=None):
         ValueError: inner sizes differ, or batch axes do not broadcast.
     """
     left, right = data(a), data(b)
-    y = _core.matmul(left, right, out=data(out))
+    y = _core.matmul(left, right, data(out))
 
     def backward(dy, need):
         left_rows = left[None, :] if left.ndim == 1 else left

@@ -42,14 +42,7 @@ class Adam(Optimizer):
         check_betas(self.name, betas)
         checks.number(self.name, "eps", eps, "[0, inf)")
         checks.number(self.name, "weight_decay", weight_decay, "[0, inf)")
-        return _core.AdamSpec(
-            beta1=betas[0],
-            beta2=betas[1],
-            eps=eps,
-            weight_decay=weight_decay,
-            decoupled=self._decoupled,
-            amsgrad=checks.flag(self.name, "amsgrad", amsgrad),
-        )
+        return _core.adam_spec(*betas, eps, weight_decay, self._decoupled, checks.flag(self.name, "amsgrad", amsgrad))
 
     def _state_fill(self, options):
         return {"m": 0.0, "v": 0.0} | ({"v_max": 0.0} if options["amsgrad"] else {})
@@ -120,9 +113,7 @@ class Nadam(Optimizer):
         checks.number("Nadam", "weight_decay", weight_decay, "[0, inf)")
         checks.number("Nadam", "momentum_decay", momentum_decay, "[0, inf)")
         self._product_step, self._product = 0, 1.0
-        return _core.NadamSpec(
-            beta1=betas[0], beta2=betas[1], eps=eps, weight_decay=weight_decay, momentum_decay=momentum_decay
-        )
+        return _core.nadam_spec(*betas, eps, weight_decay, momentum_decay)
 
     def _state_fill(self, options):
         return {"m": 0.0, "v": 0.0}

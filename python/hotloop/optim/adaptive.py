@@ -42,13 +42,7 @@ class RMSprop(Optimizer):
         checks.number("RMSprop", "eps", eps, "[0, inf)")
         checks.number("RMSprop", "weight_decay", weight_decay, "[0, inf)")
         checks.number("RMSprop", "momentum", momentum, "[0, inf)")
-        return _core.RmspropSpec(
-            alpha=alpha,
-            eps=eps,
-            weight_decay=weight_decay,
-            momentum=momentum,
-            centered=checks.flag("RMSprop", "centered", centered),
-        )
+        return _core.rmsprop_spec(alpha, eps, weight_decay, momentum, checks.flag("RMSprop", "centered", centered))
 
     def _state_fill(self, options):
         mean = {"mean": 0.0} if options["centered"] else {}
@@ -101,7 +95,7 @@ class Adagrad(Optimizer):
         checks.number("Adagrad", "weight_decay", weight_decay, "[0, inf)")
         checks.number("Adagrad", "initial_accumulator_value", initial_accumulator_value, "[0, inf)")
         checks.number("Adagrad", "eps", eps, "[0, inf)")
-        return _core.AdagradSpec(lr_decay=lr_decay, weight_decay=weight_decay, eps=eps)
+        return _core.adagrad_spec(lr_decay, weight_decay, eps)
 
     def _state_fill(self, options):
         return {"sum": options["initial_accumulator_value"]}

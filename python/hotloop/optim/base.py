@@ -54,7 +54,7 @@ class Optimizer:
     def _start(self, lr, options):
         self._options = _as_options(options)
         self._spec = self._make_spec(**self._options)
-        self._step_state = _core.StepState()
+        self._step_state = _core.step_state()
         self._count = 0  # steps made
         self._tensors = []
         self._groups = None
@@ -215,7 +215,7 @@ class Optimizer:
                 by_count.setdefault(number - missed[member.number], []).append(member)
                 stepped.append(tensor)
             for count, members in by_count.items():
-                step = _core.StepState()
+                step = _core.step_state()
                 self._tell(step, lr, count)
                 calls += [self._call(step, *arrays) for arrays in part.runs(members)]
         _core.make_step(self, calls, stepped, {"_count": number, "_missed": missed if any(missed) else None})

@@ -18,11 +18,6 @@ def _aligned(elements, dtype):
     return -(-elements // line) * line
 
 
-def _address(array):
-    interface = array.__cuda_array_interface__ if isinstance(array, CudaArray) else array.__array_interface__
-    return interface["data"][0]
-
-
 class Place:
     """Where a packed Tensor lies: elements [begin, end) of the flat arrays `data` and `grad`."""
 
@@ -42,8 +37,9 @@ def place_of(tensor):
         return None
     if data.shape != grad.shape or data.dtype != grad.dtype or array.dtype != data.dtype or array.shape != slot.shape:
         return None
-    begin = (_address(array) - _address(data)) // data.itemsize
-    if data.ndim != 1 or begin != (_address(slot) - _address(grad)) // grad.itemsize or not array.flags.c_contiguous:
+    begin = (_core.address(array) - _core.address(data)) // data.itemsize
+    slot_begin = (_core.address(slot) - _core.address(grad)) // grad.itemsize
+    if data.ndim != 1 or begin != slot_begin or not array.flags.c_contiguous:
         return None
     return Place(data, grad, begin, begin + array.size)
 
@@ -125,5 +121,5 @@ def group(tensors, state_fill):
     numbered = {}
     for number, tensor in enumerate(tensors):
         place = place_of(tensor)
-        numbered.setdefault((_address(place.data), _address(place.grad)), []).append((number, tensor, place))
+        numbered.setdefault((_core.address(place.data), _core.address(place.grad)), []).append((number, tensor, place))
     return [Group(entries, state_fill) for entries in numbered.values()]

@@ -42,7 +42,7 @@ class SGD(Optimizer):
         nesterov = checks.flag("SGD", "nesterov", nesterov)
         if nesterov and (momentum == 0 or dampening != 0):
             raise ValueError(f"[SGD] nesterov wants momentum > 0 and dampening 0, got {momentum} and {dampening}")
-        return _core.SgdSpec(momentum=momentum, dampening=dampening, weight_decay=weight_decay, nesterov=nesterov)
+        return _core.sgd_spec(momentum, dampening, weight_decay, nesterov)
 
     def _state_fill(self, options):
         return {"velocity": 0.0} if options["momentum"] else {}
@@ -70,7 +70,7 @@ class Lion(Optimizer):
     def _make_spec(self, betas, weight_decay):
         check_betas("Lion", betas)
         checks.number("Lion", "weight_decay", weight_decay, "[0, inf)")
-        return _core.LionSpec(beta1=betas[0], beta2=betas[1], weight_decay=weight_decay)
+        return _core.lion_spec(*betas, weight_decay)
 
     def _state_fill(self, options):
         return {"m": 0.0}
