@@ -102,6 +102,24 @@ Array contiguous_copy(const char* op, const py::array& array) {
   return copy;
 }
 
+[[noreturn]] void no_copy(const char* op, const Argument& argument) {
+  PyErr_Clear();
+  PyErr_Format(PyExc_MemoryError, "[%s] out of memory: no copy of %s", op, argument.name);
+  throw py::error_already_set();
+}
+
+// As NumPy converts and copies it.
+template <class T>
+Contiguous<T> contiguous_by_numpy(const char* op, const Argument& argument, const py::array& array) {
+  try {
+    return Contiguous<T>(array);
+  } catch (py::error_already_set& error) {
+    // The latter of a size that can't be addressed.
+    if (!error.matches(PyExc_MemoryError) && !error.matches(PyExc_ValueError)) throw;
+  }
+  no_copy(op, argument);
+}
+
 template <class T>
 Array convert(const char* op, const Argument& argument, const py::array& array) {
   if constexpr (std::is_floating_point_v<T>) {
@@ -110,7 +128,7 @@ Array convert(const char* op, const Argument& argument, const py::array& array) 
       if (whole_strides(array)) return contiguous_copy<T>(op, array);
     }
   }
-  const Contiguous<T> converted(array);
+  const Contiguous<T> converted = contiguous_by_numpy<T>(op, argument, array);
   if (converted.ndim() > kMaxRank) {
     value_error(op,
                 text(argument.name, " has ", converted.ndim(), " dimensions, at most ", kMaxRank, " are supported"));
@@ -167,9 +185,9 @@ py::array to_ndarray(const char* op, const Argument& argument, int flags) {
       py::reinterpret_steal<py::array>(numpy.PyArray_FromAny_(argument.value.ptr(), nullptr, 0, 0, flags, nullptr));
   if (array) return array;
   // What says that the value is no array becomes our own error; a lack of memory, or Ctrl-C, stays what it is.
-  if (PyErr_ExceptionMatches(PyExc_Exception) == 0 || PyErr_ExceptionMatches(PyExc_MemoryError) != 0) {
-    throw py::error_already_set();
-  }
+  const bool memory = PyErr_ExceptionMatches(PyExc_MemoryError) != 0;
+  if (memory && py::isinstance<py::array>(argument.value)) no_copy(op, argument);
+  if (memory || PyErr_ExceptionMatches(PyExc_Exception) == 0) throw py::error_already_set();
   PyErr_Clear();
   type_error(op, text(argument.name, " must be an array, got ", Py_TYPE(argument.value.ptr())->tp_name));
 }
@@ -329,7 +347,7 @@ Array as_exact(const char* op, const Argument& argument, Where where) {
     bad_dtype(op, argument, array, std::string(py::str(py::dtype::of<T>())).c_str());
   }
   if (where == Where::cuda) return Array(contiguous_there(op, array), where);
-  return Array(Contiguous<T>(array));
+  return Array(contiguous_by_numpy<T>(op, argument, array));
 }
 template Array as_exact<int64_t>(const char*, const Argument&, Where);
 template Array as_exact<int32_t>(const char*, const Argument&, Where);

@@ -128,7 +128,7 @@ py::object linear(py::handle x, py::handle w, py::handle b, int activation, doub
   // A stack of weights would be a batch to matmul; nothing else of it would fit.
   if (!w.is_none()) {
     const py::array weight = to_ndarray("linear", {"w", w});
-    if (weight.ndim() != 2) {
+    if (weight.ndim() != 0 && weight.ndim() != 2) {  // a scalar is refused as everywhere
       value_error("linear", text("w ", Shape(weight.shape(), weight.shape() + weight.ndim()), " has ", weight.ndim(),
                                  " dimensions, wants 2: (inputs, outputs)"));
     }

@@ -3,6 +3,7 @@
 Every function takes `where`, the op or layer that asks, and `what`, the argument's name.
 """
 
+import math
 import operator
 import os
 from functools import lru_cache
@@ -11,6 +12,8 @@ from numbers import Real
 import numpy as np
 
 from hotloop._core import CudaArray
+
+_LARGEST = np.iinfo(np.intp).max  # bytes
 
 
 def integer(where, what, value, least=None):
@@ -148,6 +151,20 @@ def sizes(where, what, value):
 
 def _is_size(item):
     return isinstance(item, int | np.integer) and not isinstance(item, bool) and item >= 0
+
+
+def addressable(where, what, shape, itemsize):
+    """Raises ValueError where an array of the shape would be larger than memory can address."""
+    if math.prod(filter(None, shape)) > _LARGEST // itemsize:
+        raise ValueError(f"[{where}] {what} {shape} has more elements than memory can address")
+
+
+def made(where, make, *arguments):
+    """make(*arguments), whose lack of memory is raised as a MemoryError that names who asked."""
+    try:
+        return make(*arguments)
+    except MemoryError as error:
+        raise MemoryError(f"[{where}] out of memory: {error}") from error
 
 
 def array(where, what, value):

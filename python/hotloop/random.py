@@ -1,7 +1,6 @@
 """Streams of random numbers, started by set_seed: one for initial weights and shuffling, one for dropout."""
 
 import copy
-import math
 import os
 import threading
 from contextlib import contextmanager
@@ -14,7 +13,6 @@ from hotloop.autograd import Tensor
 __all__ = ["ones", "rand", "randn", "set_seed", "zeros"]
 
 _lock = threading.Lock()
-_LARGEST = np.iinfo(np.intp).max // 4  # float32 elements that can be addressed
 
 
 class DropoutStream:
@@ -120,9 +118,12 @@ def _shape(where, shape):
     """Sizes given one by one, or as one tuple or list."""
     given = shape[0] if len(shape) == 1 and isinstance(shape[0], tuple | list) else shape
     shape = tuple([checks.integer(where, "size", size, 0) for size in given])
-    if math.prod(filter(None, shape)) > _LARGEST:
-        raise ValueError(f"[{where}] shape {shape} has more elements than memory can address")
+    checks.addressable(where, "shape", shape, 4)
     return shape
+
+
+def _made(where, make, shape, requires_grad):
+    return Tensor(checks.made(where, make, _shape(where, shape), np.float32), requires_grad)
 
 
 def randn(*shape, requires_grad=False):
@@ -140,7 +141,7 @@ def randn(*shape, requires_grad=False):
         ValueError: a size is negative, or they are too many elements.
     """
     with _lock:
-        return Tensor(_current().generator.standard_normal(_shape("randn", shape), np.float32), requires_grad)
+        return _made("randn", _current().generator.standard_normal, shape, requires_grad)
 
 
 def rand(*shape, requires_grad=False):
@@ -158,7 +159,7 @@ def rand(*shape, requires_grad=False):
         ValueError: a size is negative, or they are too many elements.
     """
     with _lock:
-        return Tensor(_current().generator.random(_shape("rand", shape), np.float32), requires_grad)
+        return _made("rand", _current().generator.random, shape, requires_grad)
 
 
 def zeros(*shape, requires_grad=False):
@@ -175,7 +176,7 @@ def zeros(*shape, requires_grad=False):
         TypeError: a size is not an integer.
         ValueError: a size is negative, or they are too many elements.
     """
-    return Tensor(np.zeros(_shape("zeros", shape), np.float32), requires_grad)
+    return _made("zeros", np.zeros, shape, requires_grad)
 
 
 def ones(*shape, requires_grad=False):
@@ -192,4 +193,4 @@ def ones(*shape, requires_grad=False):
         TypeError: a size is not an integer.
         ValueError: a size is negative, or they are too many elements.
     """
-    return Tensor(np.ones(_shape("ones", shape), np.float32), requires_grad)
+    return _made("ones", np.ones, shape, requires_grad)

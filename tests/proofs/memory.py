@@ -74,14 +74,14 @@ def check_leak(case, want, source, number, burst):
     def times(which):
         return sum(check_fault(case, want, source, which, burst) for _ in range(AGAIN))
 
-    usual = grown(lambda: times(faults.NEVER))
     inside = 0
 
     def fail():
         nonlocal inside
         inside = times(number)
 
-    for _ in range(3):
+    for _ in range(6):
+        usual = grown(lambda: times(faults.NEVER))
         more = [left - own for left, own in zip(grown(fail), usual, strict=True)]
         if inside < AGAIN or max(more) < AGAIN:
             return
@@ -110,4 +110,4 @@ def conclude(measured):
     return {name: f"{sum(values):,.0f}" for name, values in measured.items()}
 
 
-proof = Proof(check=check, small=40, full=400, unit="calls", conclude=conclude)
+proof = Proof(check=check, small=25, full=400, unit="calls", conclude=conclude)

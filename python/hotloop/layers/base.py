@@ -156,7 +156,9 @@ class Layer:
 
     def probe(self, input_shape):
         """Zeros of an input's shape, beside the weights."""
-        zeros = np.zeros([1 if size is None else size for size in input_shape], self.dtype)
+        shape = [1 if size is None else size for size in input_shape]
+        checks.addressable(self.name, "input shape", shape, self.dtype.itemsize)
+        zeros = checks.made(self.name, np.zeros, shape, self.dtype)
         return moved(self.name, zeros, next((device_of(w.data) for w in self.weights), context.device or "cpu"))
 
     # -- weights ------------------------------------------------------------------------------------------------------
@@ -174,10 +176,11 @@ class Layer:
         shape = checks.sizes(self.name, "a weight's shape", shape)
         if None in shape:
             raise ValueError(f"[{self.name}] weight {name!r} of shape {shape} can't be built: a size is unknown")
+        checks.addressable(self.name, f"weight {name!r} of shape", shape, 8)  # they are drawn in float64
         dtype = self.dtype if dtype is None else choose(self.name, "dtype", _dtype_name(dtype), _DTYPES)
         trainable = checks.flag(self.name, "a weight's trainable", trainable)
         initializer = initializers.get(initializer, self.name) or initializers.GlorotUniform()
-        values = np.asarray(initializer(shape, dtype), dtype)
+        values = np.asarray(checks.made(self.name, initializer, shape, dtype), dtype)
         if values.shape != shape:
             raise ValueError(f"[{self.name}] initializer gave shape {values.shape}, weight {name!r} wants {shape}")
         self._casts = True
