@@ -12,7 +12,7 @@ from tests.proofs.proof import Proof
 import hotloop as hl
 from hotloop import _core
 
-ROWS, COLUMNS = (1 << 19) + 1, 1 << 12  # 2^31 + 2^12 elements
+ROWS, COLUMNS = (1 << 19) + 3, 1 << 12  # 2^31 + 3 * 2^12 elements
 SIZE = ROWS * COLUMNS
 MARKS = (0, 1, (1 << 31) - 1, 1 << 31, (1 << 31) + 1, SIZE - COLUMNS, SIZE - 1)
 _SPARE = 3 << 30
@@ -185,9 +185,10 @@ def accumulate():
 
 def optimizer():
     g, w = marked(), marked()
-    step = hl.optim.SGD(lr=0.5)
-    step._step_state.lr = 0.5
-    step._update(g.reshape(-1), w.reshape(-1))
+    rule, step = hl.optim.SGD(lr=0.5), _core.step_state()
+    rule._tell(step, 0.5, 1)
+    kernel, *arguments = rule._call(step, g.reshape(-1), w.reshape(-1))
+    kernel(*arguments)
     assert_marks(w, 0.5 * NUMBERS)
 
 
