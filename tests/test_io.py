@@ -233,6 +233,19 @@ def test_save_refuses_metadata(file, metadata, error):
     assert not file.exists()
 
 
+def test_a_header_may_grow_with_the_arrays(file):
+    metadata = {"a": "x" * (1 << 20)}
+    with pytest.raises(ValueError, match=r"^\[save_arrays\] names and metadata too large"):
+        save_arrays(file, {}, metadata)
+    items = np.ones(16 << 20, np.uint8)
+    save_arrays(file, {"items": items}, metadata)
+    assert load_arrays(file)[1] == metadata
+    content = file.read_bytes()
+    file.write_bytes(content[: -len(items)])
+    with pytest.raises(ValueError, match=r"^\[load_arrays\] header too long"):
+        load_arrays(file)
+
+
 def test_tuples_become_lists(file):
     save_arrays(file, {}, {"shape": (28, 28, 1)})
     assert load_arrays(file)[1] == {"shape": [28, 28, 1]}

@@ -184,6 +184,17 @@ def test_damaged_files_are_refused(tmp_path):
         hl.load_model(tmp_path / "none")
 
 
+def test_a_model_larger_than_its_file_is_never_made(tmp_path):
+    path = tmp_path / "m"
+    model().save(path)
+    arrays, metadata = load_arrays(path)
+    layers = metadata["model"]["config"]["layers"]
+    next(layer["config"] for layer in layers if "units" in layer["config"])["units"] = 1 << 40
+    save_arrays(path, arrays, metadata)
+    with pytest.raises(ValueError, match="has more elements than were saved"):
+        hl.load_model(path)
+
+
 def lost(key):
     return lambda metadata: metadata.pop(key)
 

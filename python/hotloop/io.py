@@ -33,9 +33,16 @@ _DTYPES = {
 }
 _CODES = {kind: code for code, kind in _DTYPES.items()}
 _METADATA, _DIGEST = "hotloop", "hotloop.sha256"
-_MAX_HEADER = 1 << 24  # bytes; parsed JSON takes far more memory than its text, and 16 MiB name 100,000 tensors
+_MAX_HEADER = 1 << 24  # bytes
 _MAX_NDIM = 64  # NumPy's
 _ALIGNMENT = 8
+
+
+def _largest_header(size):
+    """Bytes of header that so many bytes of tensors may have: parsed JSON takes up to 40 times the memory of its text,
+    and shall not take far more than the file itself. 1 MiB names 10,000 tensors.
+    """
+    return min((1 << 20) + size // 64, _MAX_HEADER)
 
 
 def save_arrays(path, arrays, metadata=None):
@@ -49,7 +56,8 @@ def save_arrays(path, arrays, metadata=None):
 
     Raises:
         TypeError: a name, an array or the metadata is of a kind the format can't hold.
-        ValueError: the metadata is not JSON, the header exceeds 16 MiB, or path is not a regular file.
+        ValueError: the metadata is not JSON, the header exceeds 1 MiB and 1/64 of the arrays, or path is not a regular
+            file.
         OSError: the file can't be written.
     """
     text = _metadata_text({} if metadata is None else metadata)
@@ -63,6 +71,11 @@ def save_arrays(path, arrays, metadata=None):
         offset += arrays[name].nbytes
     digest = _new_digest(text, entries)
     header = _encode_header(text, digest.hexdigest(), entries)
+    if len(header) > _largest_header(offset):
+        raise ValueError(
+            f"[save_arrays] names and metadata too large: {len(header)} bytes of header, "
+            f"at most {_largest_header(offset)} beside {offset} bytes of arrays"
+        )
     with atomic_file(path) as file:
         file.write(header)
         for name in order:
@@ -183,10 +196,6 @@ def _encode_header(text, digest, entries):
     content = {"__metadata__": {_METADATA: text, _DIGEST: digest}, **entries}
     header = json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()
     header += b" " * (-len(header) % _ALIGNMENT)
-    if len(header) > _MAX_HEADER:
-        raise ValueError(
-            f"[save_arrays] names and metadata too large: {len(header)} bytes of header, at most {_MAX_HEADER}"
-        )
     return len(header).to_bytes(8, "little") + header
 
 
@@ -199,10 +208,9 @@ def _read_header(file, size, name):
     if size < 8:
         raise _error("truncated", name, f"{size} bytes, the header's length alone takes 8")
     length = int.from_bytes(file.read(8), "little")
-    if length > min(size - 8, _MAX_HEADER):
-        raise _error(
-            "header too long", name, f"{length} bytes claimed, {size - 8} are there, at most {_MAX_HEADER} allowed"
-        )
+    if length > size - 8 or length > _largest_header(size - 8 - length):
+        most = _largest_header(max(0, size - 8 - length))
+        raise _error("header too long", name, f"{length} bytes claimed, {size - 8} are there, at most {most} allowed")
     raw = file.read(length)
     if not raw.startswith(b"{"):
         raise _error("header is not a JSON object", name, f"starts with {raw[:8]!r}")

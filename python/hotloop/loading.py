@@ -4,6 +4,7 @@ from hotloop import checks, optim
 from hotloop.compiled import Compiled
 from hotloop.io import load_arrays
 from hotloop.layers.config import from_json
+from hotloop.layers.context import context
 from hotloop.models import MODELS
 from hotloop.serialization import MODEL_FORMAT, OPTIMIZER, WEIGHTS, load_named, under
 
@@ -46,10 +47,16 @@ def _rebuilt(arrays, metadata, custom_objects):
     from hotloop.nn.layers import NN_CLASSES  # here: most programs need no second set of layers
 
     custom_objects = NN_CLASSES | (custom_objects or {})
-    model = from_json(metadata["model"], custom_objects, MODELS)
-    if metadata["built"] is not None:
-        model.build(tuple(metadata["built"]))
-    load_named("load_model", model, under(WEIGHTS, arrays))
+    weights = under(WEIGHTS, arrays)
+    # What a config claims is not believed before the file bears it out.
+    context.weights_left = sum(array.size for array in weights.values())
+    try:
+        model = from_json(metadata["model"], custom_objects, MODELS)
+        if metadata["built"] is not None:
+            model.build(tuple(metadata["built"]))
+    finally:
+        context.weights_left = None
+    load_named("load_model", model, weights)
     if metadata["compiled"] is not None:
         model.to("auto")  # as compile() has it
         model._compiled = Compiled.from_config(metadata["compiled"], custom_objects)

@@ -4,6 +4,7 @@ Weights are Tensors and sublayers are layers in ordinary attributes; whoever nee
 """
 
 import inspect
+import math
 from functools import cached_property
 
 import numpy as np
@@ -176,6 +177,10 @@ class Layer:
         shape = checks.sizes(self.name, "a weight's shape", shape)
         if None in shape:
             raise ValueError(f"[{self.name}] weight {name!r} of shape {shape} can't be built: a size is unknown")
+        if context.weights_left is not None:
+            context.weights_left -= math.prod(shape)
+            if context.weights_left < 0:
+                raise ValueError(f"[{self.name}] weight {name!r} of shape {shape} has more elements than were saved")
         checks.addressable(self.name, f"weight {name!r} of shape", shape, 8)  # they are drawn in float64
         dtype = self.dtype if dtype is None else choose(self.name, "dtype", _dtype_name(dtype), _DTYPES)
         trainable = checks.flag(self.name, "a weight's trainable", trainable)

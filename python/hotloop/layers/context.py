@@ -7,6 +7,7 @@ import weakref
 class _Context(threading.local):
     training = None  # what the enclosing call resolved `training` to; None outside of one
     device = None  # where the enclosing model runs; None outside of one
+    weights_left = None  # how many elements the weights still to be made may have; None for any number
     squashed = ()  # a list of the last softmax or sigmoid that a layer applied, while it lives: see `remember_logits`
 
 
