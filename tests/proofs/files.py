@@ -4,7 +4,8 @@ Models, weights, arrays, safetensors, IDX plain and packed, MNIST's folder: cut 
 changed at random, guided by the lines of the readers that a file reaches, checksums put right again. Where a checksum
 vouches for the bytes (all of hotloop's own formats, and gzip) a changed one is refused or means nothing; elsewhere what
 is read has the size that the file has. Memory beyond what the process had stays below twice the file and 64 MB
-(of a packed file: twice what it says it holds and is found to). A writer that is killed leaves the old file or the new one, whole.
+(of a packed file: twice what it says it holds and is found to). A writer that is killed leaves the old file or the new
+one, whole.
 """
 
 import base64
