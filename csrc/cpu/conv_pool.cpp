@@ -1,49 +1,64 @@
-// conv2d + bias + activation + max_pool2d as one: the unpooled map lives in cache, a few rows at a time, and pixels
-// that the pool drops are never computed.
+// conv2d + bias + activation + max_pool2d as one: a window's pixels are summed up in registers, where the largest is
+// chosen. Nothing is gathered, the unpooled map is never written, and pixels that the pool drops are never computed.
 #include <algorithm>
 
 #include "backend.h"
 #include "cpu/gemm.h"
-#include "cpu/isa/window_max.h"
-#include "cpu/patches.h"
+#include "cpu/isa/conv_pool.h"
+#include "cpu/window_frame.h"
 #include "runtime/memory.h"
 #include "runtime/threads.h"
 
 namespace hotloop::cpu {
 namespace {
 
-constexpr int64_t kTileSums = 16 * 1024;  // elements of the unpooled map held at a time
+constexpr int64_t kJobProducts = 1 << 18;  // multiply-adds that repay handing a job to a thread
+constexpr int64_t kWantedJobs = 64;
+
+// All weights, packed: a group's panels one behind the other.
+template <class T>
+struct Panels {
+  explicit Panels(const Conv2dShape& conv, const T* w)
+      : columns(isa::gemm_micro<T>().columns),
+        filters(conv.f / conv.groups),
+        per_group((filters + columns - 1) / columns),
+        size(conv.kh * conv.kw * (conv.c / conv.groups) * columns),
+        packed(conv.groups * per_group * size) {
+    for (int64_t group = 0; group < conv.groups; ++group) {
+      pack_panels<T>(size / columns, filters, {w + group * filters, conv.f, 1}, 0, per_group,
+                     packed + group * per_group * size, size);
+    }
+  }
+  int64_t columns, filters, per_group, size;
+  Scratch<T> packed;
+};
 
 // Pooled rows [first, last) of one image.
 template <class T>
-void pooled_rows(const ConvPoolShape& s, const T* image, const T* panels, const T* bias, int64_t first, int64_t last,
-                 T* y, uint8_t* argmax) {
+void pooled_rows(const ConvPoolShape& s, const WindowFrame& frame, const T* image, const Panels<T>& panels,
+                 const T* bias, int64_t first, int64_t last, T* y, uint8_t* argmax) {
   const Conv2dShape& conv = s.conv;
-  const int columns = isa::gemm_micro<T>().columns;
-  const int64_t filters = conv.f / conv.groups, width = s.ow * s.pool_w;
-  const int64_t pixels = (last - first) * s.pool_h * width;
-  const int64_t depth = conv.kh * conv.kw * (conv.c / conv.groups);
-  const Scratch<T> patches(pixels * depth), sums(pixels * conv.f);
-  for (int64_t group = 0; group < conv.groups; ++group) {
-    const PatchPlan plan = output_patches(conv, group);
-    const bool side_by_side = pixels_side_by_side(plan);
-    const int64_t pixel_stride = side_by_side ? 1 : depth, depth_stride = side_by_side ? pixels : 1;
-    for (int64_t i = first * s.pool_h; i < last * s.pool_h; ++i) {
-      T* out = patches + (i - first * s.pool_h) * width * pixel_stride;
-      gather_patches(plan, image, i, 0, width, out, pixel_stride, depth_stride);
+  const Scratch<T> padded(frame.padded ? frame.size() : 0);
+  const int64_t row = s.ow * conv.f, below = s.pool_h * conv.stride_h;
+  const T* seen =
+      frame.around(conv, image, first * below,
+                   (last * s.pool_h - 1) * conv.stride_h + (conv.kh - 1) * conv.dilation_h + 1, padded.get());
+  // A panel stays in L1 over all rows.
+  for (int64_t index = 0; index < conv.groups * panels.per_group; ++index) {
+    const int64_t group = index / panels.per_group, column = index % panels.per_group * panels.columns;
+    const int n = static_cast<int>(std::min(panels.columns, panels.filters - column));
+    const int64_t filter = group * panels.filters + column;
+    for (int64_t i = first; i < last; ++i) {
+      breathe();
+      isa::conv_pool_micro<T>().max_of_windows(frame.row(seen, i, s.ow, group), panels.packed + index * panels.size,
+                                               bias != nullptr ? bias + filter : nullptr, n,
+                                               conv.activation.kind == Activation::relu, y + i * row + filter,
+                                               argmax != nullptr ? argmax + i * row + filter : nullptr, conv.f);
     }
-    const int64_t panel = depth * columns, group_panels = (filters + columns - 1) / columns;
-    gemm_block<T>(pixels, filters, depth, {patches, pixel_stride, depth_stride},
-                  {panels + group * group_panels * panel, panel, columns}, sums + group * filters, conv.f, {});
   }
-  if (depth == 0) std::fill_n(sums.get(), pixels * conv.f, T{});  // no channels: products over nothing
-  const int64_t row = s.ow * conv.f;
-  for (int64_t i = first; i < last; ++i) {
-    const isa::WindowRow<T> windows = {
-        sums + (i - first) * s.pool_h * width * conv.f, bias, s.ow, conv.f, s.pool_h, s.pool_w};
-    isa::window_max_micro<T>().max_of_windows(windows, y + i * row, argmax != nullptr ? argmax + i * row : nullptr);
+  if (conv.activation.kind != Activation::relu) {
+    apply_activation(conv.activation, 1, (last - first) * row, y + first * row, row);
   }
-  apply_activation(conv.activation, 1, (last - first) * row, y + first * row, row);
 }
 
 }  // namespace
@@ -53,22 +68,16 @@ Status conv2d_max_pool2d(const ConvPoolShape& s, const T* x, const T* w, const T
   const Conv2dShape& conv = s.conv;
   const int64_t row = s.ow * conv.f;
   if (conv.n * s.oh * row == 0) return kOk;
-  const int columns = isa::gemm_micro<T>().columns;
-  const int64_t filters = conv.f / conv.groups, depth = conv.kh * conv.kw * (conv.c / conv.groups);
-  const int64_t panels = (filters + columns - 1) / columns;
-  const Scratch<T> packed(conv.groups * panels * depth * columns);
-  for (int64_t group = 0; group < conv.groups; ++group) {
-    pack_panels<T>(depth, filters, {w + group * filters, conv.f, 1}, 0, panels,
-                   packed + group * panels * depth * columns, depth * columns);
-  }
-  const int64_t row_pixels = s.pool_h * s.ow * s.pool_w;
-  const int64_t rows_for_sums = kTileSums / (row_pixels * conv.f);
-  const int64_t rows_for_patches = tile_pixels(output_patches(conv, 0)) / row_pixels;
-  const int64_t block = std::clamp<int64_t>(std::min(rows_for_sums, rows_for_patches), 1, s.oh);
+  const WindowFrame frame(s);
+  const Panels<T> panels(conv, w);
+  const int64_t row_products =
+      row * static_cast<int64_t>(frame.pixel.size() * std::max<std::size_t>(1, frame.tap.size()));
+  const int64_t block =
+      std::clamp<int64_t>(std::max(kJobProducts / row_products, conv.n * s.oh / kWantedJobs), 1, s.oh);
   const int64_t blocks = (s.oh + block - 1) / block;
   parallel_for(conv.n * blocks, [&](int64_t job) {
     const int64_t image = job / blocks, first = job % blocks * block;
-    pooled_rows<T>(s, x + image * conv.h * conv.w * conv.c, packed, bias, first, std::min(s.oh, first + block),
+    pooled_rows<T>(s, frame, x + image * conv.h * conv.w * conv.c, panels, bias, first, std::min(s.oh, first + block),
                    y + image * s.oh * row, argmax != nullptr ? argmax + image * s.oh * row : nullptr);
   });
   return kOk;

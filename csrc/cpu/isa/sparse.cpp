@@ -15,6 +15,7 @@ HL_INLINE void add_block(int64_t count, const ScaledRow<T>* rows, const T* base,
   for (int v = 0; v < V; ++v) sum[v] = load(out + v * kLanes<T>);
   for (int64_t i = 0; i < count; ++i) {
     const T* row = base + rows[i].offset;
+    asm("" : "+r"(row));  // one address with constant offsets, not an index computed for each vector
     const Vec<T> value = splat(rows[i].value);
 #pragma GCC unroll 24
     for (int v = 0; v < V; ++v) sum[v] += value * load(row + v * kLanes<T>);

@@ -1,0 +1,254 @@
+// Filters in lanes, a window's pixels in rows: the unpooled map is never written. The maximum is taken before bias and
+// activation: both are monotone, and there are fewer of them to do afterwards.
+#include "cpu/isa/conv_pool.h"
+
+#include "cpu/isa/vec.h"
+
+namespace hotloop::isa::HL_TIER {
+namespace {
+
+inline constexpr int kVectors = 2;  // of a panel
+template <class T>
+inline constexpr int kColumns = kVectors * kLanes<T>;
+inline constexpr int kPixels = 4;  // summed up at a time
+// Windows of at most kPixels pixels that are summed up at a time, so that the sums hide each other's latency.
+inline constexpr int kWindows = HL_VECTOR_REGISTERS >= 32 ? 2 : 1;
+inline constexpr int kTaps = HL_VECTOR_REGISTERS >= 32 ? 12 : 6;  // whose weight gradients are summed up at a time
+inline constexpr int64_t kShortSum = 256;                         // as long as those of a matrix product
+
+/// All columns of a panel: a value each, and the pixel it came from.
+template <class T>
+struct Best {
+  Vec<T> value[kVectors];
+  Mask<T> pixel[kVectors];
+  Vec<T> sum[kVectors];  // of all values: NaN where there may be a NaN among them
+};
+
+// sum[r] = products of the patches that begin at row[r] with the panel.
+template <int M, class T>
+HL_INLINE void sum_patches(const WindowRow<T>& windows, const T* const (&row)[M], const T* panel,
+                           Vec<T> (&sum)[M][kVectors]) {
+  const auto add = [&](int64_t begin, int64_t end, Vec<T>(&to)[M][kVectors]) __attribute__((always_inline)) {
+    for (int64_t d = begin; d < end; ++d) {
+      const int64_t tap = windows.tap[d];
+      Vec<T> weight[kVectors];
+#pragma GCC unroll 2
+      for (int v = 0; v < kVectors; ++v) weight[v] = load(panel + d * kColumns<T> + v * kLanes<T>);
+#pragma GCC unroll 8
+      for (int r = 0; r < M; ++r) {
+        const Vec<T> x = splat(row[r][tap]);
+#pragma GCC unroll 2
+        for (int v = 0; v < kVectors; ++v) to[r][v] += x * weight[v];
+      }
+    }
+  };
+#pragma GCC unroll 8
+  for (int r = 0; r < M; ++r)
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) sum[r][v] = Vec<T>{};
+  add(0, windows.depth < kShortSum ? windows.depth : kShortSum, sum);
+  for (int64_t d = kShortSum; d < windows.depth; d += kShortSum) {
+    Vec<T> part[M][kVectors] = {};
+    add(d, d + kShortSum < windows.depth ? d + kShortSum : windows.depth, part);
+    for (int r = 0; r < M; ++r)
+      for (int v = 0; v < kVectors; ++v) sum[r][v] += part[r][v];
+  }
+}
+
+/// A NaN beats numbers, nothing beats an earlier NaN.
+template <class T>
+HL_INLINE Mask<T> wins_exactly(Vec<T> value, Vec<T> best) {
+  return (value > best) | ((value != value) & (best == best));
+}
+
+template <bool kExact, class T>
+HL_INLINE void take_in(const Vec<T> (&value)[kVectors], int64_t pixel, Best<T>& best) {
+#pragma GCC unroll 2
+  for (int v = 0; v < kVectors; ++v) {
+    if (pixel == 0) {
+      best.value[v] = best.sum[v] = value[v];
+      best.pixel[v] = Mask<T>{};
+      continue;
+    }
+    const Mask<T> wins = kExact ? wins_exactly<T>(value[v], best.value[v]) : value[v] > best.value[v];
+    best.value[v] = wins ? value[v] : best.value[v];
+    best.pixel[v] = wins ? Mask<T>{} + static_cast<typename VectorTypes<T>::Int>(pixel) : best.pixel[v];
+    best.sum[v] += value[v];
+  }
+}
+
+// W windows from the one that begins at `first`, P of their pixels from `begin` on.
+template <bool kExact, int W, int P, class T>
+HL_INLINE void sum_pixels(const WindowRow<T>& windows, const T* first, int64_t begin, const T* panel,
+                          Best<T> (&best)[W]) {
+  const T* row[W * P];
+  Vec<T> sum[W * P][kVectors];
+#pragma GCC unroll 8
+  for (int r = 0; r < W * P; ++r) row[r] = first + r / P * windows.step + windows.pixel[begin + r % P];
+  sum_patches<W * P>(windows, row, panel, sum);
+#pragma GCC unroll 8
+  for (int r = 0; r < W * P; ++r) take_in<kExact>(sum[r], begin + r % P, best[r / P]);
+}
+
+// The low byte of every lane. One byte shuffle where the compiler has them; converting would go lane by lane.
+template <class T, std::size_t... I>
+HL_INLINE void store_low_bytes(uint8_t* to, Mask<T> lanes, std::index_sequence<I...>) {
+#if __has_builtin(__builtin_shufflevector)
+  typedef uint8_t Bytes __attribute__((vector_size(kVectorBytes)));
+  const auto low = __builtin_shufflevector((Bytes)lanes, (Bytes)lanes, (I * sizeof(T))...);
+  __builtin_memcpy(to, &low, sizeof...(I));
+#else
+  ((to[I] = static_cast<uint8_t>(lanes[I])), ...);
+#endif
+}
+
+/// What a window's results become, and where they go.
+template <class T>
+struct End {
+  const T* bias;
+  int n;
+  bool relu;
+
+  HL_INLINE void store_best(Best<T>& best, T* y, uint8_t* argmax) const {
+    constexpr int lanes = kLanes<T>;
+    T value[kColumns<T>];
+    uint8_t pixel[kColumns<T>];
+    const bool whole = n == kColumns<T>;
+    T* values = whole ? y : value;
+    uint8_t* pixels = whole && argmax != nullptr ? argmax : pixel;
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) {
+      Vec<T> result = best.value[v] + load(bias + v * lanes);
+      // NaN is not less than zero and passes through.
+      if (relu) result = result < Vec<T>{} ? Vec<T>{} : result;
+      store<T>(values + v * lanes, result);
+      store_low_bytes<T>(pixels + v * lanes, best.pixel[v], std::make_index_sequence<lanes>{});
+    }
+    if (whole) return;
+    for (int j = 0; j < n; ++j) y[j] = value[j];
+    for (int j = 0; j < n && argmax != nullptr; ++j) argmax[j] = pixel[j];
+  }
+};
+
+// Returns whether no NaN can have been among the sums.
+template <bool kExact, class T>
+HL_INLINE bool row_of_windows(const WindowRow<T>& windows, const T* panel, const End<T>& end, T* y, uint8_t* argmax,
+                              int64_t y_row) {
+  Mask<T> suspect{};
+  const auto take = [&]<int W>(int64_t k, std::integral_constant<int, W>) __attribute__((always_inline)) {
+    const T* first = windows.image + k * windows.step;
+    Best<T> best[W] = {};
+    int64_t pixel = 0;
+    for (; pixel + kPixels <= windows.pixels; pixel += kPixels) {
+      sum_pixels<kExact, W, kPixels>(windows, first, pixel, panel, best);
+    }
+    for (; pixel < windows.pixels; ++pixel) sum_pixels<kExact, W, 1>(windows, first, pixel, panel, best);
+#pragma GCC unroll 2
+    for (int w = 0; w < W; ++w) {
+      end.store_best(best[w], y + (k + w) * y_row, argmax != nullptr ? argmax + (k + w) * y_row : nullptr);
+      for (int v = 0; v < kVectors; ++v) suspect |= best[w].sum[v] != best[w].sum[v];
+    }
+  };
+  int64_t k = 0;
+  for (; k + kWindows <= windows.count; k += kWindows) take(k, std::integral_constant<int, kWindows>{});
+  if constexpr (kWindows > 1) {
+    for (; k < windows.count; ++k) take(k, std::integral_constant<int, 1>{});
+  }
+  return !any(suspect);
+}
+
+// NaNs are rare and cost half as much again: a row is done without them in mind, and again where one may have been.
+template <class T>
+void max_of_windows(const WindowRow<T>& windows, const T* panel, const T* bias, int n, bool relu, T* y, uint8_t* argmax,
+                    int64_t y_row) {
+  T biases[kColumns<T>];
+  for (int j = 0; j < kColumns<T>; ++j) biases[j] = bias != nullptr && j < n ? bias[j] : T{};
+  const End<T> end = {biases, n, relu};
+  if (!row_of_windows<false>(windows, panel, end, y, argmax, y_row)) {
+    row_of_windows<true>(windows, panel, end, y, argmax, y_row);
+  }
+}
+
+// Bytes widened to lanes, as comparisons want them.
+template <class T, std::size_t... I>
+HL_INLINE Mask<T> widen(const uint8_t* bytes, std::index_sequence<I...>) {
+  return Mask<T>{static_cast<typename VectorTypes<T>::Int>(bytes[I])...};
+}
+
+// The gradients of M taps from `tap` on stay in registers over the whole row.
+template <int M, class T>
+HL_INLINE void add_taps(const WindowRow<T>& windows, const int64_t* tap, const T* dy, const uint8_t* argmax,
+                        int64_t y_row, int n, T* sum) {
+  constexpr int lanes = kLanes<T>;
+  Vec<T> total[M][kVectors];
+  const T* from[M];
+#pragma GCC unroll 16
+  for (int t = 0; t < M; ++t) {
+    from[t] = windows.image + tap[t];
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) total[t][v] = load(sum + t * kColumns<T> + v * lanes);
+  }
+  T last_dy[kColumns<T>] = {};
+  uint8_t last_argmax[kColumns<T>] = {};
+  for (int64_t k = 0; k < windows.count; ++k, dy += y_row, argmax += y_row) {
+    const T* gradients = dy;
+    const uint8_t* pixels = argmax;
+    if (n < kColumns<T>) {
+      for (int j = 0; j < n; ++j) last_dy[j] = dy[j];
+      for (int j = 0; j < n; ++j) last_argmax[j] = argmax[j];
+      gradients = last_dy;
+      pixels = last_argmax;
+    }
+    Vec<T> gradient[kVectors];
+    Mask<T> place[kVectors];
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) {
+      gradient[v] = load(gradients + v * lanes);
+      place[v] = widen<T>(pixels + v * lanes, std::make_index_sequence<lanes>{});
+    }
+    for (int64_t p = 0; p < windows.pixels; ++p) {
+      const int64_t at = k * windows.step + windows.pixel[p];
+      Vec<T> here[kVectors];
+#pragma GCC unroll 2
+      for (int v = 0; v < kVectors; ++v) {
+        here[v] = place[v] == static_cast<typename VectorTypes<T>::Int>(p) ? gradient[v] : Vec<T>{};
+      }
+#pragma GCC unroll 16
+      for (int t = 0; t < M; ++t) {
+        const Vec<T> x = splat(from[t][at]);
+#pragma GCC unroll 2
+        for (int v = 0; v < kVectors; ++v) total[t][v] += x * here[v];
+      }
+    }
+  }
+#pragma GCC unroll 16
+  for (int t = 0; t < M; ++t)
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) store<T>(sum + t * kColumns<T> + v * lanes, total[t][v]);
+}
+
+template <class T>
+void add_weight_grad(const WindowRow<T>& windows, const T* dy, const uint8_t* argmax, int64_t y_row, int n, T* sum) {
+  int64_t d = 0;
+  const auto take = [&]<int M>(std::integral_constant<int, M>) {
+    for (; d + M <= windows.depth; d += M) {
+      add_taps<M>(windows, windows.tap + d, dy, argmax, y_row, n, sum + d * kColumns<T>);
+    }
+  };
+  take(std::integral_constant<int, kTaps>{});
+  take(std::integral_constant<int, kTaps / 2>{});
+  take(std::integral_constant<int, 1>{});
+}
+
+}  // namespace
+
+template <class T>
+const ConvPoolMicro<T>& conv_pool_table() {
+  static constexpr ConvPoolMicro<T> table = {max_of_windows<T>, add_weight_grad<T>};
+  return table;
+}
+
+template const ConvPoolMicro<float>& conv_pool_table<float>();
+template const ConvPoolMicro<double>& conv_pool_table<double>();
+
+}  // namespace hotloop::isa::HL_TIER
