@@ -20,7 +20,7 @@ def _geometry(op, x, w, stride, padding, dilation, groups):
     stride, dilation = pair(op, "stride", stride), pair(op, "dilation", dilation)
     _, _, top, bottom, left, right = window_geometry(op, x.shape[1:3], w.shape[:2], stride, padding, dilation)
     groups = checks.integer(op, "groups", groups, 1)
-    if groups > max(w.shape[3], 1):
+    if groups > (max(x.shape[3], w.shape[3]) or 2**31 - 1):  # what divides 0 need not be small
         raise ValueError(f"[{op}] groups {groups} must divide {x.shape[3]} input channels and {w.shape[3]} filters")
     return stride, (top, left, bottom, right), dilation, groups
 
