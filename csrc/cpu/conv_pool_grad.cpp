@@ -5,6 +5,7 @@
 // runs of channels that lie side by side in memory. With few channels the runs are too short to be worth it: the weight
 // gradient then takes all products, and the input gradient goes through the plain kernels, an image at a time.
 #include <algorithm>
+#include <bit>
 #include <vector>
 
 #include "backend.h"
@@ -27,11 +28,6 @@ struct Parts {
   int64_t images, size, count;
 };
 
-bool runs_are_long(const ConvPoolShape& s) {
-  const Conv2dShape& conv = s.conv;
-  return conv.groups == 1 && (conv.dilation_w == 1 ? conv.kw : 1) * conv.c >= kShortestRun;
-}
-
 // A patch is `count` runs of `length` elements that lie side by side in the frame.
 struct Runs {
   int64_t length, count;
@@ -40,33 +36,58 @@ struct Runs {
       : length((conv.dilation_w == 1 ? conv.kw : 1) * conv.c), count(conv.kh * conv.kw * conv.c / length) {}
 };
 
-// One image's non-zeros, a list per filter: lists[f] holds (patch offset, dy) of every window where dy is not zero.
-template <class T>
-void list_by_filter(const ConvPoolShape& s, const WindowFrame& frame, const T* dy, const uint8_t* argmax,
-                    isa::ScaledRow<T>* lists, int64_t* counts) {
-  const int64_t filters = s.conv.f, windows = s.oh * s.ow;
-  std::fill_n(counts, filters, 0);
-  for (int64_t i = 0; i < s.oh; ++i) {
-    for (int64_t j = 0; j < s.ow; ++j, dy += filters, argmax += filters) {
-      const int64_t patch = i * frame.window_row + j * frame.window_step;
-      for (int64_t f = 0; f < filters; ++f) {
-        lists[f * windows + counts[f]] = {patch + frame.pixel[argmax[f]], dy[f]};
-        counts[f] += dy[f] != T{};
-      }
-    }
-  }
+// Whether it pays to add up runs one by one: offsets have 32 bits, counts of filters 16.
+bool is_sparse(const ConvPoolShape& s) {
+  const Conv2dShape& conv = s.conv;
+  return conv.groups == 1 && (conv.dilation_w == 1 ? conv.kw : 1) * conv.c >= kShortestRun &&
+         std::max(WindowFrame(s).size(), conv.kh * conv.kw * conv.c * conv.f) < INT32_MAX && conv.f < 1 << 16;
 }
 
-// One window's non-zeros, a list per position of the maximum: (offset of the filter's weights, dy).
 template <class T>
-void list_by_position(int64_t filters, int64_t positions, int64_t depth, const T* dy, const uint8_t* argmax,
-                      isa::ScaledRow<T>* lists, int64_t* counts) {
-  std::fill_n(counts, positions, 0);
-  for (int64_t f = 0; f < filters; ++f) {
-    const int64_t position = argmax[f];
-    lists[position * filters + counts[position]] = {f * depth, dy[f]};
-    counts[position] += dy[f] != T{};
+isa::ScaledRow<T> row_at(int64_t offset, T value) {
+  return {static_cast<typename isa::ScaledRow<T>::Offset>(offset), value};
+}
+
+// 0 for a zero of either sign, else 1. Floats are compared by a branch, and this one could not be foreseen.
+template <class T>
+uint64_t is_nonzero(T value) {
+  return (std::bit_cast<std::conditional_t<sizeof(T) == 4, uint32_t, uint64_t>>(value) << 1) != 0;
+}
+
+// One filter's non-zeros in one image: where the patches begin that its maxima came from. Every entry is written, and
+// the next one overwrites what was zero.
+template <class T>
+int64_t list_of_filter(const WindowFrame& frame, const int64_t* patches, int64_t windows, int64_t filters, const T* dy,
+                       const uint8_t* argmax, isa::ScaledRow<T>* list) {
+  const int64_t* pixel = frame.pixel.data();
+  int64_t count = 0;
+  for (int64_t k = 0; k < windows; ++k) {
+    const T value = dy[k * filters];
+    list[count] = row_at<T>(patches[k] + pixel[argmax[k * filters]], value);
+    count += static_cast<int64_t>(is_nonzero(value));
   }
+  return count;
+}
+
+// One window's non-zeros, pixel by pixel: where the filters' weights begin. Four pixels are told apart at a time, their
+// four counts being one number: a count in memory would have to be written before the next filter could read it.
+template <class T>
+isa::ScaledRow<T>* list_by_pixel(int64_t pixels, int64_t filters, int64_t length, const T* dy, const uint8_t* argmax,
+                                 isa::ScaledRow<T>* buckets, isa::ScaledRow<T>* end, isa::ScaledRow<T>** ends) {
+  for (int64_t pixel = 0; pixel < pixels; pixel += 4) {
+    uint64_t counts = 0;
+    for (int64_t f = 0; f < filters; ++f) {
+      const uint64_t which = argmax[f] - static_cast<uint64_t>(pixel), shift = which % 4 * 16;
+      buckets[static_cast<int64_t>(which % 4) * filters + static_cast<int64_t>(counts >> shift & 0xffff)] =
+          row_at<T>(f * length, dy[f]);
+      counts += (is_nonzero(dy[f]) & static_cast<uint64_t>(which < 4)) << shift;
+    }
+    for (int64_t p = pixel; p < std::min(pixels, pixel + 4); ++p, counts >>= 16) {
+      end = std::copy_n(buckets + (p - pixel) * filters, static_cast<int64_t>(counts & 0xffff), end);
+      *ends++ = end;
+    }
+  }
+  return end;
 }
 
 template <class T>
@@ -82,23 +103,25 @@ void sparse_weight_grad(const ConvPoolShape& s, const T* x, const T* dy, const u
   const WindowFrame frame(s);
   const Runs runs(conv);
   const int64_t depth = conv.kh * conv.kw * conv.c, windows = s.oh * s.ow, size = depth * conv.f;
+  const auto& micro = isa::sparse_micro<T>();
+  const Scratch<int64_t> patches(windows);  // where each window's first begins
+  for (int64_t k = 0; k < windows; ++k) patches[k] = k / s.ow * frame.window_row + k % s.ow * frame.window_step;
   const Parts parts(conv.n);
   const Scratch<T> sums(parts.count * size);
   parallel_for(parts.count, [&](int64_t part) {
     T* sum = sums + part * size;  // (f, depth)
     std::fill_n(sum, size, T{});
-    const Scratch<isa::ScaledRow<T>> lists(conv.f * windows);
-    const Scratch<int64_t> counts(conv.f);
+    const Scratch<isa::ScaledRow<T>> list(windows + 1);
     const Scratch<T> padded(frame.padded ? frame.size() : 0);
     for (int64_t n = parts.begin(part); n < parts.begin(part + 1); ++n) {
       const T* image = frame.around(conv, x + n * conv.h * conv.w * conv.c, 0, frame.h, padded.get());
-      list_by_filter(s, frame, dy + n * windows * conv.f, argmax + n * windows * conv.f, lists.get(), counts.get());
       for (int64_t f = 0; f < conv.f; ++f) {
         breathe();
+        const int64_t at = n * windows * conv.f + f;
+        const int64_t count = list_of_filter(frame, patches, windows, conv.f, dy + at, argmax + at, list.get());
         for (int64_t r = 0; r < runs.count; ++r) {
-          isa::sparse_micro<T>().add_scaled_rows(counts[f], lists + f * windows,
-                                                 image + frame.tap[static_cast<std::size_t>(r * runs.length)],
-                                                 runs.length, sum + f * depth + r * runs.length);
+          micro.add_scaled_rows(count, list, image + frame.tap[static_cast<std::size_t>(r * runs.length)], runs.length,
+                                sum + f * depth + r * runs.length);
         }
       }
     }
@@ -147,33 +170,39 @@ void windowed_weight_grad(const ConvPoolShape& s, const T* x, const T* dy, const
 
 template <class T>
 void sparse_input_grad(const ConvPoolShape& s, const T* dy, const uint8_t* argmax, const T* w, T* dx) {
+  using Row = isa::ScaledRow<T>;
   const Conv2dShape& conv = s.conv;
   const WindowFrame frame(s);
   const Runs runs(conv);
-  const int64_t depth = conv.kh * conv.kw * conv.c, windows = s.oh * s.ow, positions = s.pool_h * s.pool_w;
-  const Scratch<T> by_filter(depth * conv.f);  // w as (f, depth)
-  transpose(depth, conv.f, w, by_filter.get());
+  const int64_t windows = s.oh * s.ow, pixels = s.pool_h * s.pool_w, run = runs.length * conv.f;
+  const auto& micro = isa::sparse_micro<T>();
+  const Scratch<T> weights(runs.count * run);  // w as (runs, f, length)
+  for (int64_t r = 0; r < runs.count; ++r) transpose(runs.length, conv.f, w + r * run, weights + r * run);
   parallel_for(conv.n, [&](int64_t n) {
-    const Scratch<isa::ScaledRow<T>> lists(windows * positions * conv.f);
-    const Scratch<int64_t> counts(windows * positions);
+    // The list of pixel p of window k ends at ends[k * pixels + p].
+    const Scratch<Row> lists(windows * conv.f), buckets(4 * conv.f + 1);
+    const Scratch<Row*> ends(windows * pixels);
+    Row* end = lists;
     for (int64_t k = 0; k < windows; ++k) {
       const int64_t at = (n * windows + k) * conv.f;
-      list_by_position(conv.f, positions, depth, dy + at, argmax + at, lists + k * positions * conv.f,
-                       counts + k * positions);
+      end = list_by_pixel(pixels, conv.f, runs.length, dy + at, argmax + at, buckets.get(), end, ends + k * pixels);
     }
     const Scratch<T> padded(frame.padded ? frame.size() : 0);
     T* image = frame.padded ? padded.get() : dx + n * frame.size();
     std::fill_n(image, frame.size(), T{});
     // Runs outside: one run of all filters' weights is small enough for L1.
     for (int64_t r = 0; r < runs.count; ++r) {
-      for (int64_t k = 0; k < windows; ++k) {
-        if (k % s.ow == 0) breathe();
-        T* patch = image + k / s.ow * frame.window_row + k % s.ow * frame.window_step +
-                   frame.tap[static_cast<std::size_t>(r * runs.length)];
-        for (int64_t position = 0; position < positions; ++position) {
-          const int64_t list = k * positions + position;
-          isa::sparse_micro<T>().add_scaled_rows(counts[list], lists + list * conv.f, by_filter + r * runs.length,
-                                                 runs.length, patch + frame.pixel[static_cast<std::size_t>(position)]);
+      T* first = image + frame.tap[static_cast<std::size_t>(r * runs.length)];
+      const Row* begin = lists;
+      Row* const* list_end = ends;
+      for (int64_t i = 0; i < s.oh; ++i) {
+        breathe();
+        for (int64_t j = 0; j < s.ow; ++j) {
+          T* patch = first + i * frame.window_row + j * frame.window_step;
+          for (const int64_t pixel : frame.pixel) {
+            micro.add_scaled_rows(*list_end - begin, begin, weights + r * run, runs.length, patch + pixel);
+            begin = *list_end++;
+          }
         }
       }
     }
@@ -219,7 +248,7 @@ Status conv2d_max_pool2d_weight_grad(const ConvPoolShape& s, const T* x, const T
   const int64_t size = conv.kh * conv.kw * (conv.c / conv.groups) * conv.f;
   if (size == 0 || conv.n * s.oh * s.ow == 0) {
     std::fill_n(dw, size, T{});
-  } else if (runs_are_long(s)) {
+  } else if (is_sparse(s)) {
     sparse_weight_grad(s, x, dy, argmax, dw);
   } else {
     windowed_weight_grad(s, x, dy, argmax, dw);
@@ -233,7 +262,7 @@ Status conv2d_max_pool2d_input_grad(const ConvPoolShape& s, const T* dy, const u
   const int64_t size = conv.n * conv.h * conv.w * conv.c;
   if (size == 0 || s.oh * s.ow * conv.f == 0) {
     std::fill_n(dx, size, T{});
-  } else if (runs_are_long(s)) {
+  } else if (is_sparse(s)) {
     sparse_input_grad(s, dy, argmax, w, dx);
   } else {
     dense_input_grad(s, dy, argmax, w, dx);

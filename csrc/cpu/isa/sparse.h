@@ -2,15 +2,17 @@
 #pragma once
 
 #include <cstdint>
+#include <type_traits>
 
 #include "cpu/isa/micro.h"
 
 namespace hotloop::isa {
 
-/// A non-zero: `value` times the row that begins at `offset`.
+/// A non-zero: `value` times the row that begins at `offset`. As wide as two of T: lists of them share L1 with rows.
 template <class T>
 struct ScaledRow {
-  int64_t offset;
+  using Offset = std::conditional_t<sizeof(T) == 4, int32_t, int64_t>;
+  Offset offset;
   T value;
 };
 
