@@ -212,6 +212,7 @@ def check(case, m, k, n):
     reductions(case, (m, k, n))
     softmax(case, (m, k, n))
     cross_entropy(case, m, n)
+    cross_entropy(case, min(m, 3), k * n)  # rows that a kernel takes piece by piece
     binary(case, (m, k, n))
     length = case.pick(m, m * k, m * k + n)
     unary(case, length)

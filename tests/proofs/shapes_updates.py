@@ -9,6 +9,7 @@ from hotloop import optim
 from test_optim import CASES
 
 STEPS = 3
+LONG = 1 << 16
 
 
 def optimizer(case, lengths):
@@ -65,5 +66,7 @@ def pixels(case, length):
 def check(case, m, k, n):
     lengths = (m, k * n, n)
     optimizer(case, lengths)
+    if case.rng.integers(8) == 0:  # more than one thread's share
+        optimizer(case, (m, LONG + k * n))
     clipping(case, lengths)
     pixels(case, case.pick(m, m * k + n))
