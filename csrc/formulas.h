@@ -204,8 +204,9 @@ HL_FORMULA V root_power(V x) {
   const V infinity = constant<V>(__builtin_inf());
   return x == -infinity ? infinity : sqrt_(x + constant<V>(0));
 }
-/// The whole exponents up to which whole_power is the way.
-inline constexpr int kWholePowers = 8;
+/// The whole exponents up to which whole_power is the way; and beyond which floats are multiplied in double, since each
+/// squaring doubles the error so far.
+inline constexpr int kWholePowers = 8, kFloatPowers = 3;
 
 /// a op b for scalars
 template <CompareOp op, class T>
