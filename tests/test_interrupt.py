@@ -11,7 +11,7 @@ import pytest
 
 import hotloop as hl
 from hotloop import _core
-from proofs.ctrl_c import interrupted_at
+from proofs.parts.ctrl_c import interrupted_at
 
 
 class Late(Exception):

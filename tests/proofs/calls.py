@@ -15,10 +15,10 @@ import warnings
 from functools import cache
 
 import numpy as np
-from tests.proofs import wrong_models, wrong_parts, wrong_tensors
-from tests.proofs.proof import Proof
-from tests.proofs.wrong_objects import ObjectCall
-from tests.proofs.wrong_ops import OpCall
+from tests.proofs.harness.proof import Proof
+from tests.proofs.parts import wrong_models, wrong_parts, wrong_tensors
+from tests.proofs.parts.wrong_objects import ObjectCall
+from tests.proofs.parts.wrong_ops import OpCall
 
 import hotloop as hl
 from hotloop import callbacks, data, initializers, layers, losses, metrics, nn, optim

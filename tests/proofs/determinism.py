@@ -7,9 +7,9 @@ or three epochs of a small CNN with dropout, whose weights, losses and predictio
 import contextlib
 
 import numpy as np
-from tests.proofs.neighbours import busy_neighbours
-from tests.proofs.op_runs import CASES, Call, differing_bits, grown
-from tests.proofs.proof import Proof, Trial
+from tests.proofs.harness.proof import Proof, Trial
+from tests.proofs.parts.neighbours import busy_neighbours
+from tests.proofs.parts.op_runs import CASES, Call, differing_bits, grown
 
 import hotloop as hl
 

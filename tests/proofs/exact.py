@@ -7,11 +7,11 @@ the dtype's own quotient of the exact sum and the count.
 import math
 
 import numpy as np
-from tests.proofs import arithmetic
-from tests.proofs.device_calls import here, there
-from tests.proofs.integer_case import Case
-from tests.proofs.integer_windows import avg_pool2d, conv2d, conv2d_max_pool2d, global_pool2d, max_pool2d
-from tests.proofs.proof import Proof
+from tests.proofs.harness.proof import Proof
+from tests.proofs.parts import arithmetic
+from tests.proofs.parts.device_calls import here, there
+from tests.proofs.parts.integer_case import Case
+from tests.proofs.parts.integer_windows import avg_pool2d, conv2d, conv2d_max_pool2d, global_pool2d, max_pool2d
 
 import hotloop as hl
 

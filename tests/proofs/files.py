@@ -17,10 +17,10 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
-from tests.proofs.coverage_guide import Corpus
-from tests.proofs.file_kinds import FOLDER, KINDS, model_of, place
-from tests.proofs.file_mutations import changed_bytes, changed_structure, pick, repacked
-from tests.proofs.proof import Proof
+from tests.proofs.harness.proof import Proof
+from tests.proofs.parts.coverage_guide import Corpus
+from tests.proofs.parts.file_kinds import FOLDER, KINDS, model_of, place
+from tests.proofs.parts.file_mutations import changed_bytes, changed_structure, pick, repacked
 
 import hotloop as hl
 from hotloop.io import load_arrays, save_arrays

@@ -16,8 +16,8 @@ import time
 import traceback
 
 import numpy as np
-from tests.proofs.op_runs import CASES, Call, grown
-from tests.proofs.proof import Proof, Trial
+from tests.proofs.harness.proof import Proof, Trial
+from tests.proofs.parts.op_runs import CASES, Call, grown
 
 import hotloop as hl
 

@@ -5,7 +5,7 @@ compiler's long double for float64 ones.
 """
 
 import numpy as np
-from tests.proofs.proof import Proof
+from tests.proofs.harness.proof import Proof
 
 import hotloop as hl
 

@@ -6,9 +6,9 @@ units, put at random on every input of every op and on its gradient, do to the f
 """
 
 import numpy as np
-from tests.proofs.graph_steps import STEPS
-from tests.proofs.graphs import Graph, Random, on_device
-from tests.proofs.proof import Proof
+from tests.proofs.harness.proof import Proof
+from tests.proofs.parts.graph_steps import STEPS
+from tests.proofs.parts.graphs import Graph, Random, on_device
 
 from hotloop import no_grad
 from hotloop.autograd import Tensor

@@ -8,10 +8,10 @@ results are those of the same call on ordinary arrays, bit for bit.
 import inspect
 
 import numpy as np
-from tests.proofs.fences import Fences
-from tests.proofs.kernel_cases import KERNELS
-from tests.proofs.proof import Proof
-from tests.proofs.random_shapes import random_shapes
+from tests.proofs.harness.proof import Proof
+from tests.proofs.parts.fences import Fences
+from tests.proofs.parts.kernel_cases import KERNELS
+from tests.proofs.parts.random_shapes import random_shapes
 
 import hotloop as hl
 from op_cases import CASES

@@ -11,9 +11,9 @@ import os
 from functools import cache, partial
 
 import numpy as np
-from tests.proofs.ctrl_c import interrupted_after, interrupted_at
-from tests.proofs.op_runs import CASES, Call, differing_bits, grown
-from tests.proofs.proof import Proof
+from tests.proofs.harness.proof import Proof
+from tests.proofs.parts.ctrl_c import interrupted_after, interrupted_at
+from tests.proofs.parts.op_runs import CASES, Call, differing_bits, grown
 
 import hotloop as hl
 from hotloop import _core

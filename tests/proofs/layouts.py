@@ -6,9 +6,9 @@ of these at random, another for each argument.
 """
 
 import numpy as np
-from tests.proofs.memory_layouts import NAMES, Laid, SharedMemory
-from tests.proofs.proof import Proof
-from tests.proofs.random_shapes import random_shapes
+from tests.proofs.harness.proof import Proof
+from tests.proofs.parts.memory_layouts import NAMES, Laid, SharedMemory
+from tests.proofs.parts.random_shapes import random_shapes
 
 from hotloop.autograd import Tensor
 from op_cases import CASES

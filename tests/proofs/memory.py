@@ -12,10 +12,10 @@ import gc
 import re
 import sys
 
-from tests.proofs import faults
 from tests.proofs.guard import bits
-from tests.proofs.memory_scenarios import in_use, scenario
-from tests.proofs.proof import Proof
+from tests.proofs.harness.proof import Proof
+from tests.proofs.parts import faults
+from tests.proofs.parts.memory_scenarios import in_use, scenario
 
 from hotloop import _core
 

@@ -10,9 +10,9 @@ import mmap
 from functools import cache
 
 import numpy as np
-from tests.proofs.kernel_cases import KERNELS
-from tests.proofs.memory_scenarios import WHOLE, kernel_row, op_row
-from tests.proofs.proof import Proof
+from tests.proofs.harness.proof import Proof
+from tests.proofs.parts.kernel_cases import KERNELS
+from tests.proofs.parts.memory_scenarios import WHOLE, kernel_row, op_row
 
 import hotloop as hl
 from op_cases import CASES

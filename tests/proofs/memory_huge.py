@@ -7,7 +7,7 @@ result is 0 everywhere but there. Only run in full: a case takes up to 9 GB and 
 import gc
 
 import numpy as np
-from tests.proofs.proof import Proof
+from tests.proofs.harness.proof import Proof
 
 import hotloop as hl
 from hotloop import _core

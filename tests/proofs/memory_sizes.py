@@ -9,7 +9,7 @@ from functools import cache
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
-from tests.proofs.proof import Proof
+from tests.proofs.harness.proof import Proof
 
 import hotloop as hl
 from hotloop import _core

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 import pybind11
-from tests.proofs.proof import Proof
+from tests.proofs.harness.proof import Proof
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = Path(os.environ.get("HOTLOOP_MUTANTS", ROOT / "build" / "mutants"))

@@ -17,7 +17,7 @@ from itertools import product
 from pathlib import Path
 
 import pybind11
-from tests.proofs.proof import Proof
+from tests.proofs.harness.proof import Proof
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILDS = Path(os.environ.get("HOTLOOP_SANITIZED", ROOT / "build"))

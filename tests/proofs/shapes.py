@@ -6,9 +6,9 @@ within a bound of the exact result, from the number of roundings: float64 for fl
 """
 
 import numpy as np
-from tests.proofs import shapes_rows, shapes_updates, shapes_windows
-from tests.proofs.proof import Proof
-from tests.proofs.rounded_case import Case
+from tests.proofs.harness.proof import Proof
+from tests.proofs.parts import shapes_rows, shapes_updates, shapes_windows
+from tests.proofs.parts.rounded_case import Case
 
 import hotloop as hl
 

@@ -8,10 +8,10 @@ import inspect
 from functools import partial
 
 import numpy as np
-from tests.proofs import special_elementwise, special_products, special_rows, special_updates
-from tests.proofs.proof import Proof
-from tests.proofs.special_positions import check_broadcast, check_positions
-from tests.proofs.special_values import Place
+from tests.proofs.harness.proof import Proof
+from tests.proofs.parts import special_elementwise, special_products, special_rows, special_updates
+from tests.proofs.parts.special_positions import check_broadcast, check_positions
+from tests.proofs.parts.special_values import Place
 
 from hotloop import ops
 

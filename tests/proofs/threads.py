@@ -16,9 +16,9 @@ import threading
 import time
 
 import numpy as np
-from tests.proofs.op_runs import CASES, Call, differing_bits, grown
-from tests.proofs.proof import Proof, Trial
-from tests.proofs.runs import ROOT
+from tests.proofs.harness.proof import Proof, Trial
+from tests.proofs.harness.runs import ROOT
+from tests.proofs.parts.op_runs import CASES, Call, differing_bits, grown
 
 import hotloop as hl
 

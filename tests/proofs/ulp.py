@@ -8,8 +8,8 @@ the denormal one below the normal numbers. Infinities, NaN and the sign of zeros
 import math
 
 import numpy as np
-from tests.proofs.normal import FARTHEST, normal_cdf
-from tests.proofs.proof import Proof
+from tests.proofs.harness.proof import Proof
+from tests.proofs.parts.normal import FARTHEST, normal_cdf
 
 import hotloop as hl
 

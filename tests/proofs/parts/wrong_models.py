@@ -1,9 +1,9 @@
 """Tables of wrong calls: models, and the callbacks that watch their training."""
 
 import numpy as np
-from tests.proofs.wrong_objects import IDS, INF, MATRIX, Entry, dtype, initializer, items, layer, one_of
-from tests.proofs.wrong_parts import WEIGHTS, rows
-from tests.proofs.wrong_values import (
+from tests.proofs.parts.wrong_objects import IDS, INF, MATRIX, Entry, dtype, initializer, items, layer, one_of
+from tests.proofs.parts.wrong_parts import WEIGHTS, rows
+from tests.proofs.parts.wrong_values import (
     Kind,
     choice,
     flag,

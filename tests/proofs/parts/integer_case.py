@@ -4,7 +4,7 @@ import math
 import random
 
 import numpy as np
-from tests.proofs.device_calls import differentiated, here, there
+from tests.proofs.parts.device_calls import differentiated, here, there
 
 EXACT = {np.float32: 2**24, np.float64: 2**53}  # integers up to here are all there
 

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 
 
 @dataclass
@@ -95,7 +95,7 @@ class Part:
         (self.path / "seed").write_bytes(struct.pack("q", -1))
         self.first, self.seen, self.moved = self.next, -1, time.time()
         arguments = [self.name, self.device, self.next, self.end - self.next, self.deadline, self.path]
-        command = [sys.executable, "-m", "tests.proofs.worker", *map(str, arguments)]
+        command = [sys.executable, "-m", "tests.proofs.harness.worker", *map(str, arguments)]
         with open(self.path / "log", "wb") as log:
             environment = os.environ | self.environment
             self.process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)

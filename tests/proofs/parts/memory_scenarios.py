@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from tests.proofs.kernel_cases import KERNELS
+from tests.proofs.parts.kernel_cases import KERNELS
 
 import hotloop as hl
 from hotloop import _core

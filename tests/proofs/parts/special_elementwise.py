@@ -4,8 +4,8 @@ import math
 import operator
 
 import numpy as np
-from tests.proofs.normal import normal_cdf
-from tests.proofs.special_positions import Op
+from tests.proofs.parts.normal import normal_cdf
+from tests.proofs.parts.special_positions import Op
 
 import hotloop as hl
 import references as ref

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from tests.proofs.special_values import SPECIALS, assert_near, assert_same_bits, rolled
+from tests.proofs.parts.special_values import SPECIALS, assert_near, assert_same_bits, rolled
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """A case of the proof `shapes`: random numbers in a dtype, and comparison with a wider one by bounds."""
 
 import numpy as np
-from tests.proofs.device_calls import differentiated, here, there
+from tests.proofs.parts.device_calls import differentiated, here, there
 
 ROUNDOFF = {np.float32: 2.0**-24, np.float64: 2.0**-53}
 WIDER = {np.float32: np.float64, np.float64: np.longdouble}

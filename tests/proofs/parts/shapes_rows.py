@@ -1,8 +1,8 @@
 """The families of the proof `shapes` that know no windows: rows, axes, and arrays as they lie."""
 
 import numpy as np
-from tests.proofs import arithmetic
-from tests.proofs.device_calls import there
+from tests.proofs.parts import arithmetic
+from tests.proofs.parts.device_calls import there
 
 import hotloop as hl
 import references

@@ -1,8 +1,8 @@
 """The steps that a random graph may take; each is (Graph) -> True where it added one."""
 
-from tests.proofs.graph_elements import STEPS_OF_ELEMENTS, is_undecided
-from tests.proofs.graph_products import STEPS_OF_PRODUCTS
-from tests.proofs.graphs import away, distinct
+from tests.proofs.parts.graph_elements import STEPS_OF_ELEMENTS, is_undecided
+from tests.proofs.parts.graph_products import STEPS_OF_PRODUCTS
+from tests.proofs.parts.graphs import away, distinct
 
 import hotloop as hl
 

@@ -4,8 +4,8 @@ import inspect
 import operator
 
 import numpy as np
-from tests.proofs import wrong_values as kinds
-from tests.proofs.wrong_values import anything, is_number, is_real_array, is_whole
+from tests.proofs.parts import wrong_values as kinds
+from tests.proofs.parts.wrong_values import anything, is_number, is_real_array, is_whole
 
 import hotloop as hl
 from op_cases import CASES

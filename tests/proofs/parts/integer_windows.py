@@ -3,8 +3,8 @@
 import math
 
 import numpy as np
-from tests.proofs import arithmetic
-from tests.proofs.device_calls import here, there
+from tests.proofs.parts import arithmetic
+from tests.proofs.parts.device_calls import here, there
 
 import hotloop as hl
 

@@ -1,7 +1,8 @@
 """A process of its own for the cases of a run, so that a crash or a hang costs one case and its seed is known.
 
-python -m tests.proofs.worker NAME DEVICE FIRST COUNT DEADLINE FOLDER: runs seeds FIRST to FIRST + COUNT - 1 until the
-deadline (seconds since the epoch). FOLDER/seed always holds the seed at work, FOLDER/result.json at the end what came.
+python -m tests.proofs.harness.worker NAME DEVICE FIRST COUNT DEADLINE FOLDER: runs seeds FIRST to FIRST + COUNT - 1
+until the deadline (seconds since the epoch). FOLDER/seed always holds the seed at work, FOLDER/result.json at the end
+what came.
 """
 
 import faulthandler
@@ -14,7 +15,7 @@ import time
 import traceback
 from pathlib import Path
 
-from tests.proofs.proof import Trial
+from tests.proofs.harness.proof import Trial
 
 
 def run(name, device, first, count, deadline, folder):

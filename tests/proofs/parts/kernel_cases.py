@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from tests.proofs.random_shapes import EXTENTS
+from tests.proofs.parts.random_shapes import EXTENTS
 
 import hotloop as hl
 from hotloop import _core

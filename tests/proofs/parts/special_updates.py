@@ -1,7 +1,7 @@
 """Special values in losses per element and in optimizers' updates. Part of the proof `special`."""
 
 import numpy as np
-from tests.proofs.special_positions import Op
+from tests.proofs.parts.special_positions import Op
 
 import hotloop as hl
 import references as ref

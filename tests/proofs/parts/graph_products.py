@@ -1,9 +1,9 @@
 """Steps of a random graph that multiply: products, convolutions and, as they see the same windows, pools."""
 
 import numpy as np
-from tests.proofs import arithmetic
-from tests.proofs.graph_elements import is_well
-from tests.proofs.graphs import distinct
+from tests.proofs.parts import arithmetic
+from tests.proofs.parts.graph_elements import is_well
+from tests.proofs.parts.graphs import distinct
 
 import hotloop as hl
 

@@ -1,7 +1,7 @@
 """Steps of a random graph that work element by element."""
 
 import numpy as np
-from tests.proofs.graphs import away
+from tests.proofs.parts.graphs import away
 
 import hotloop as hl
 

@@ -1,7 +1,7 @@
 """The families of the proof `shapes` that see images through windows."""
 
 import numpy as np
-from tests.proofs import arithmetic
+from tests.proofs.parts import arithmetic
 
 import hotloop as hl
 

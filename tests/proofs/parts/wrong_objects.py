@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from tests.proofs.wrong_values import (
+from tests.proofs.parts.wrong_values import (
     Kind,
     any_number,
     anything,

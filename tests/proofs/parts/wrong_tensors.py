@@ -3,8 +3,8 @@
 import operator
 
 import numpy as np
-from tests.proofs.wrong_objects import INF, MATRIX, VECTOR, Entry, dtype, tensors
-from tests.proofs.wrong_values import (
+from tests.proofs.parts.wrong_objects import INF, MATRIX, VECTOR, Entry, dtype, tensors
+from tests.proofs.parts.wrong_values import (
     Kind,
     any_number,
     choice,

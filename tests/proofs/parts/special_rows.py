@@ -4,8 +4,8 @@ Each row has one special in one place, so that a row that learns of its neighbou
 """
 
 import numpy as np
-from tests.proofs.arithmetic import first_extremes
-from tests.proofs.special_values import (
+from tests.proofs.parts.arithmetic import first_extremes
+from tests.proofs.parts.special_values import (
     LEAST,
     SPECIALS,
     assert_near,

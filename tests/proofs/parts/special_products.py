@@ -4,9 +4,9 @@ The references add up in float64, term by term where a matrix library could skip
 """
 
 import numpy as np
-from tests.proofs import arithmetic
-from tests.proofs.arithmetic import Windows
-from tests.proofs.special_values import LEAST, SPECIALS, assert_near, denormals, rolled, with_specials
+from tests.proofs.parts import arithmetic
+from tests.proofs.parts.arithmetic import Windows
+from tests.proofs.parts.special_values import LEAST, SPECIALS, assert_near, denormals, rolled, with_specials
 
 import hotloop as hl
 import references as ref

@@ -1,8 +1,8 @@
 """The families of the proof `shapes` that training ends with: optimizers, clipping, and a batch of bytes."""
 
 import numpy as np
-from tests.proofs.device_calls import here, there
-from tests.proofs.rounded_case import MOST_TERMS
+from tests.proofs.parts.device_calls import here, there
+from tests.proofs.parts.rounded_case import MOST_TERMS
 
 import hotloop as hl
 from hotloop import optim

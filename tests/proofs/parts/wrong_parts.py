@@ -1,7 +1,7 @@
 """Tables of wrong calls: layers, losses, metrics, initialisers, optimizers, schedules."""
 
 import numpy as np
-from tests.proofs.wrong_objects import (
+from tests.proofs.parts.wrong_objects import (
     IDS,
     INF,
     ONE_HOT,
@@ -14,7 +14,7 @@ from tests.proofs.wrong_objects import (
     tensors,
     torch_layers,
 )
-from tests.proofs.wrong_values import (
+from tests.proofs.parts.wrong_values import (
     Kind,
     any_number,
     choice,
