@@ -88,7 +88,7 @@ def hotloop_model(optimizer, metrics=(), device="cpu"):
     return model
 
 
-def hotloop_trainer(weights, threads):
+def hotloop_trainer(weights, threads, bfloat16=False):
     import hotloop as hl
 
     hl.set_num_threads(threads)
@@ -96,7 +96,8 @@ def hotloop_trainer(weights, threads):
     model.set_weights(weights)
 
     def step(x, y):
-        return float(model.train_on_batch(x, y))
+        with hl.set_precision("bfloat16" if bfloat16 else "float32"):
+            return float(model.train_on_batch(x, y))
 
     return step, lambda images, labels: (images, labels)
 
@@ -145,7 +146,7 @@ def torch_inputs(images, labels, channels_last=True):
     return x, torch.from_numpy(labels)
 
 
-def torch_trainer(weights, threads, channels_last=True):
+def torch_trainer(weights, threads, channels_last=False, bfloat16=False):
     import torch
 
     torch.set_num_threads(threads)
@@ -155,7 +156,8 @@ def torch_trainer(weights, threads, channels_last=True):
 
     def step(x, y):
         optimizer.zero_grad(set_to_none=True)
-        loss = cross_entropy(model(x), y)
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            loss = cross_entropy(model(x), y)
         loss.backward()
         optimizer.step()
         return loss.item()
@@ -222,24 +224,38 @@ def tensorflow_trainer(weights, threads):
     return step, keras_inputs
 
 
+def _jax_block(x, w, b):
+    import jax
+    from jax import lax
+
+    x = lax.conv_general_dilated(x, w, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    return lax.reduce_window(jax.nn.relu(x + b), -jax.numpy.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+
+
+def jax_logits(parameters, x):
+    import jax
+
+    conv1, bias1, conv2, bias2, dense1, bias3, dense2, bias4 = parameters
+    x = _jax_block(_jax_block(x, conv1, bias1), conv2, bias2)
+    return jax.nn.relu(x.reshape(x.shape[0], -1) @ dense1 + bias3) @ dense2 + bias4
+
+
+def jax_probabilities(parameters, x):
+    import jax
+
+    return jax.nn.softmax(jax_logits(parameters, x))
+
+
 def jax_trainer(weights, threads):
     import jax
     import jax.numpy as jnp
     import optax
-    from jax import lax
 
     # XLA sizes its pool from the affinity that the worker was given; there is no call for it.
     optimizer = optax.adam(LEARNING_RATE, eps=ADAM_EPSILON)
 
-    def block(x, w, b):
-        x = lax.conv_general_dilated(x, w, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC"))
-        return lax.reduce_window(jax.nn.relu(x + b), -jnp.inf, lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
-
     def loss_of(parameters, x, y):
-        conv1, bias1, conv2, bias2, dense1, bias3, dense2, bias4 = parameters
-        x = block(block(x, conv1, bias1), conv2, bias2)
-        x = jax.nn.relu(x.reshape(x.shape[0], -1) @ dense1 + bias3)
-        return optax.softmax_cross_entropy_with_integer_labels(x @ dense2 + bias4, y).mean()
+        return optax.softmax_cross_entropy_with_integer_labels(jax_logits(parameters, x), y).mean()
 
     @jax.jit
     def update(parameters, state, x, y):

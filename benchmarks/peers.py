@@ -1,235 +1,171 @@
-"""Times the same work in several frameworks side by side: a process for each, taking turns.
+"""hotloop beside PyTorch, Keras and JAX: the same work on the same threads, taking turns.
 
-Invariants: one worker runs at a time, the others block on a pipe; rounds are interleaved (A B C A B C ...), so that a
-busy machine slows all rows alike; a turn begins with untimed work that refills caches and wakes threads; the first
-outputs of every worker are kept, so that what is timed can be compared before it is believed. What disturbs a result is
-measured and printed: CPU time that waiting workers burn, and CPU time that other processes take meanwhile.
+    python benchmarks/peers.py --data DIR [--only TEXT] [--threads N] [--json FILE]
 
-To add a measurement: write `build(**options) -> work`, where `work()` does one unit and returns its output, list one
-`Peer` for each row, and hand them to `race`. `mnist_step.py` is the example.
+Every line of the table is one piece of work: hotloop's median, that of the fastest of its peers, and how many times as
+fast hotloop is. Peers run in several ways each (memory layouts, compiled, with malloc tuned); the fastest way counts.
+Results are compared before they are timed: one that deviates is told, and the command fails. `of peak` is the plain
+algorithm's arithmetic, or the bytes it has to move, against this machine's own limits, measured first; work that is
+spared therefore counts as done. The last lines are hotloop's and PyTorch's training step beside a process that keeps
+each core busy, and with one thread against two. Install the peers with pip install "hotloop[peers]".
 """
 
-import importlib.util
+import argparse
 import json
-import multiprocessing
 import os
-import platform
-import shlex
-import statistics
-import subprocess
 import sys
-import time
-import traceback
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 
-SETTLE_SECONDS = 0.05  # OpenMP threads spin for a few milliseconds after their last region
-CLOSE_SECONDS = 10
-LEAD_IN = 2  # untimed units at the start of every turn
+import numpy as np
+
+from hotloop import _core
+from race import Race, busy_neighbours, machine
+from works import blocks, elements, inference, products, training
+
+COMPARED_STEPS = 20  # of training: the losses are the curve
 
 
-@dataclass(frozen=True)
-class Peer:
-    """One row: a top-level function that builds the work in the worker, and what the worker needs around it.
-
-    `modules` are those that the row stands on, the one that may be missing first; their versions are reported.
-    """
-
-    name: str
-    modules: tuple[str, ...]
-    build: Callable
-    options: Mapping = field(default_factory=dict)
-    environment: Mapping[str, str] = field(default_factory=dict)
+def parse():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", required=True, metavar="DIR", help="folder with MNIST's four IDX files, .gz or plain")
+    parser.add_argument("--only", metavar="TEXT", default="", help="work whose name contains TEXT")
+    parser.add_argument("--threads", type=int, default=len(os.sched_getaffinity(0)), help="default: all cores allowed")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--seconds", type=float, default=0.25, help="of each row in a round")
+    parser.add_argument("--json", metavar="FILE", help="every row with all its times")
+    return parser.parse_args()
 
 
-@dataclass
-class Result:
-    """What one row gave: `rounds` in seconds per unit, `outputs` of the first units, `error` if it has no numbers."""
-
-    peer: Peer
-    error: str = ""
-    versions: dict[str, str] = field(default_factory=dict)
-    outputs: list = field(default_factory=list)
-    rounds: list[list[float]] = field(default_factory=list)
-    waiting_cpu: list[float] = field(default_factory=list)
-
-    @property
-    def milliseconds(self):
-        return 1e3 * statistics.median(second for turn in self.rounds for second in turn)
-
-    @property
-    def best_round(self):
-        return 1e3 * min(statistics.median(turn) for turn in self.rounds)
+def deviations(results):
+    """{row's name: largest difference from hotloop's outputs, relative to the largest of them}."""
+    ours = np.array(results[0].outputs, np.float64)
+    scale = np.max(np.abs(ours), initial=1e-30)
+    found = {}
+    for result in results[1:]:
+        if not result.error:
+            theirs = np.array(result.outputs, np.float64)
+            same = theirs.shape == ours.shape
+            found[result.row.name] = float(np.max(np.abs(theirs - ours))) / scale if same else np.inf
+    return found
 
 
-def _serve(connection, cpus, peer):
-    """The worker: build the work, then answer `(untimed, timed)` with outputs, times and CPU clocks."""
-    os.sched_setaffinity(0, cpus)
-    try:
-        work = peer.build(**peer.options)
-        connection.send({name: sys.modules[name].__version__ for name in peer.modules})
-        while request := connection.recv():
-            woken = time.process_time()
-            untimed, timed = request
-            outputs = [work() for _ in range(untimed)]
-            seconds = []
-            for _ in range(timed):
-                start = time.perf_counter()
-                work()
-                seconds.append(time.perf_counter() - start)
-            connection.send((outputs, seconds, woken, time.process_time()))
-    except Exception as error:
-        traceback.print_exc()
-        connection.send(f"{type(error).__name__}: {error}")  # as text: not every exception survives a pipe
+class Table:
+    """Markdown, a line a work."""
+
+    HEAD = ("work", "size", "hotloop ms", "fastest peer ms", "which", "times as fast", "of peak")
+
+    def __init__(self):
+        self.lines, self.apart, self.records = [], [], []
+
+    def add(self, work, results, peaks):
+        """Takes in what a work's rows gave."""
+        ran = sorted((result for result in results if not result.error), key=lambda result: result.milliseconds)
+        ours = next((result for result in ran if result.row.framework == "hotloop"), None)
+        peer = next((result for result in ran if result.row.framework != "hotloop"), None)
+        far = deviations(results) if not results[0].error else {}
+        self.apart += [f"{work}: {name} by {by:.1e}" for name, by in far.items() if not by <= work.tolerance]
+        self.apart += [f"{work}: {r.row.name}: {r.error}" for r in results if r.error not in ("", "not installed")]
+        self.records.append({"work": str(work), "deviations": far, "rows": [result.record() for result in results]})
+        if ours is None:
+            return
+        line, theirs = [work.name, work.size, f"{ours.milliseconds:.4g}"], ["", "", ""]
+        if peer is not None:
+            theirs = [f"{peer.milliseconds:.4g}", peer.row.name, f"{_ratio(peer, ours):.2f}"]
+        self.lines.append((*line, *theirs, peaks.share(work, ours.milliseconds)))
+
+    def add_line(self, *cells):
+        self.lines.append((*cells, *[""] * (len(self.HEAD) - len(cells))))
+
+    def __str__(self):
+        rows = [self.HEAD, *self.lines]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        rows.insert(1, tuple("-" * width for width in widths))
+        return "\n".join("| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in rows)
 
 
-class Worker:
-    """The parent's end of one worker process."""
-
-    def __init__(self, peer, cpus):
-        spawn = multiprocessing.get_context("spawn")
-        self.connection, theirs = spawn.Pipe()
-        self.process = spawn.Process(target=_serve, args=(theirs, cpus, peer), daemon=True)
-        before = dict(os.environ)
-        os.environ.update(peer.environment)  # malloc and OpenMP read it while the process starts
-        try:
-            self.process.start()
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
-        theirs.close()
-        self.slept = None
-        self.versions = self._receive()
-
-    def _receive(self):
-        try:
-            answer = self.connection.recv()
-        except EOFError:
-            self.process.join()
-            raise RuntimeError(f"worker died with exit code {self.process.exitcode}") from None
-        if isinstance(answer, str):
-            raise RuntimeError(answer)
-        return answer
-
-    def turn(self, untimed, timed):
-        """Returns: outputs of the untimed units, seconds of the timed ones, CPU seconds burnt waiting and working."""
-        self.connection.send((untimed, timed))
-        outputs, seconds, woken, asleep = self._receive()
-        waiting = 0.0 if self.slept is None else woken - self.slept
-        self.slept = asleep
-        return outputs, seconds, waiting, asleep - woken
-
-    def close(self):
-        try:
-            self.connection.send(None)
-            self.process.join(CLOSE_SECONDS)
-        except OSError:  # it died before
-            pass
-        self.process.terminate()
-        self.process.join()
+def _ratio(peer, ours):
+    return peer.milliseconds / ours.milliseconds
 
 
-def _busy_seconds():
-    """CPU seconds that all processes of the machine have used since it started (proc(5), /proc/stat)."""
-    user, nice, system, _idle, _iowait, irq, softirq, steal = map(int, Path("/proc/stat").read_text().split()[1:9])
-    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
+class Peaks:
+    """What this machine can do on all its threads, measured by hotloop's own loops."""
+
+    def __init__(self):
+        self.flops, self.bytes = _core.peak_operations(), _core.copy_bandwidth(10_000_000)
+
+    def __str__(self):
+        return f"{self.flops / 1e9:.0f} GFLOP/s of float32, {self.bytes / 1e9:.1f} GB/s over 10 M elements"
+
+    def share(self, work, milliseconds):
+        """The work's rate as a percentage of the limit that it meets first; none for what is neither."""
+        done, limit = (work.flops, self.flops) if work.flops else (work.bytes, self.bytes)
+        return f"{100 * done / (milliseconds / 1e3) / limit:.0f} %" if done else ""
 
 
-def race(peers, threads, first, rounds, per_turn):
-    """Run the peers in interleaved rounds, each on the same `threads` CPUs.
-
-    Args: first, untimed units of every worker whose outputs are kept; rounds; per_turn, timed units a turn.
-    Returns: list of Result in the order of peers, and the mean number of cores that other processes kept busy.
-    """
-    cpus = sorted(os.sched_getaffinity(0))[:threads]
-    results = [Result(peer) for peer in peers]
-    workers = {}
-    try:
-        for number, result in enumerate(results):
-            if importlib.util.find_spec(result.peer.modules[0]) is None:
-                result.error = "not installed"
-                continue
-            try:
-                workers[number] = Worker(result.peer, cpus)
-                result.versions = workers[number].versions
-                result.outputs = workers[number].turn(first, 0)[0]
-            except RuntimeError as error:
-                result.error = f"failed: {error}".splitlines()[0]
-        running = [number for number, result in enumerate(results) if not result.error]
-        wall = others = 0.0
-        for _ in range(rounds):
-            for number in running:
-                time.sleep(SETTLE_SECONDS)
-                busy, start = _busy_seconds(), time.perf_counter()
-                _, seconds, waiting, working = workers[number].turn(LEAD_IN, per_turn)
-                wall += time.perf_counter() - start
-                others += _busy_seconds() - busy - working
-                results[number].rounds.append(seconds)
-                results[number].waiting_cpu.append(waiting)
-    finally:
-        for worker in workers.values():
-            worker.close()
-    return results, max(0.0, others / wall) if wall else 0.0
+def all_works(options):
+    yield from training.works(options.threads, options.data)
+    yield from inference.works(options.threads, options.data)
+    yield from products.works(options.threads)
+    yield from blocks.works(options.threads)
+    yield from elements.works(options.threads)
 
 
-def machine():
-    """Returns: dict of what a reader needs to judge or repeat a number: CPU, cores, system, commit, command."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    models = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    describe = ["git", "-C", Path(__file__).parent, "describe", "--always", "--dirty"]
-    commit = subprocess.run(describe, capture_output=True, text=True).stdout.strip()
-    return {
-        "cpu": models[0] if models else platform.machine(),
-        "cores": len(os.sched_getaffinity(0)),
-        "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
-        "commit": commit or "unknown",
-        "command": shlex.join(["python", *("DIR" if Path(word).is_dir() else word for word in sys.argv)]),
-    }
+def step_rows(options, threads):
+    """hotloop's and PyTorch's step, as the last lines compare them."""
+    rows = training.steps(threads, options.data, 128)
+    return [row for row in rows if row.name in ("hotloop", "PyTorch, channels_last, tuned malloc")]
 
 
-def versions(results):
-    """Returns: dict module -> version over the rows that ran."""
-    return {name: version for result in results for name, version in result.versions.items()}
+def beside_neighbours(race, options, table):
+    """How much slower a step is beside one busy process for each core."""
+    rows = step_rows(options, options.threads)
+    alone = race.run(rows, 1, options.rounds, options.seconds)
+    with busy_neighbours(options.threads):
+        crowded = race.run(rows, 1, options.rounds, options.seconds)
+    for quiet, busy in zip(alone, crowded, strict=True):
+        if not (quiet.error or busy.error):
+            size = f"{quiet.row.name}: {quiet.milliseconds:.4g} ms alone, {busy.milliseconds:.4g} ms"
+            table.add_line("MNIST step beside busy processes", size, f"{_ratio(busy, quiet):.2f} times slower")
 
 
-def table(results, reference, deviations):
-    """Returns: a Markdown table; ratios are to `reference`, `deviations` one number for each result or None."""
-    base = next((result.milliseconds for result in results if result.peer.name == reference and not result.error), None)
-    rows = [["row", "median ms", "best round ms", f"ratio to {reference}", "max deviation", "CPU while waiting"]]
-    for result, deviation in zip(results, deviations, strict=True):
-        if result.error:
-            rows.append([result.peer.name, result.error, "", "", "", ""])
-            continue
-        rows.append(
-            [
-                result.peer.name,
-                f"{result.milliseconds:.2f}",
-                f"{result.best_round:.2f}",
-                f"{result.milliseconds / base:.2f}" if base else "-",
-                f"{deviation:.1e}",
-                f"{1e3 * statistics.mean(result.waiting_cpu):.1f} ms a round",
-            ]
-        )
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    rows.insert(1, ["-" * width for width in widths])
-    return "\n".join("| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in rows)
+def over_threads(options, table):
+    """How much faster a step is on all threads than on one."""
+    found = {}
+    for threads in (1, options.threads):
+        with Race(threads) as race:
+            found[threads] = race.run(step_rows(options, threads), 1, options.rounds, options.seconds)
+    for one, many in zip(found[1], found[options.threads], strict=True):
+        if not (one.error or many.error):
+            size = f"{one.row.name}: {one.milliseconds:.4g} ms with one, {many.milliseconds:.4g} ms"
+            table.add_line(f"MNIST step, {options.threads} threads", size, f"{_ratio(one, many):.2f} times faster")
 
 
-def write_json(path, results, deviations, **facts):
-    rows = [
-        {
-            "row": result.peer.name,
-            "error": result.error,
-            "median_ms": None if result.error else result.milliseconds,
-            "best_round_ms": None if result.error else result.best_round,
-            "max_deviation": deviation,
-            "rounds_s": result.rounds,
-            "outputs": result.outputs,
-            "environment": dict(result.peer.environment),
-        }
-        for result, deviation in zip(results, deviations, strict=True)
-    ]
-    Path(path).write_text(
-        json.dumps({**facts, "machine": machine(), "versions": versions(results), "rows": rows}, indent=1)
-    )
+def main():
+    options = parse()
+    peaks, table = Peaks(), Table()
+    with Race(options.threads) as race:
+        for work in all_works(options):
+            if options.only.lower() in str(work).lower():
+                first = COMPARED_STEPS if "step" in work.name else 1
+                table.add(work, race.run(work.rows, first, options.rounds, options.seconds), peaks)
+                print(".", end="", file=sys.stderr, flush=True)
+        others = race.others
+        if not options.only:
+            beside_neighbours(race, options, table)
+    if not options.only and options.threads > 1:
+        over_threads(options, table)
+    print(file=sys.stderr)
+    facts = machine() | {"versions": ", ".join(f"{name} {version}" for name, version in race.versions.items())}
+    facts |= {"threads": options.threads, "peak": str(peaks), "others": f"kept {others:.2f} cores busy meanwhile"}
+    for key, value in facts.items():
+        print(f"{key}: {value}")
+    print(table)
+    for text in table.apart:
+        print(f"deviates or failed: {text}", file=sys.stderr)
+    if options.json:
+        Path(options.json).write_text(json.dumps(facts | {"works": table.records}, indent=1), encoding="utf-8")
+    sys.exit(bool(table.apart))
+
+
+if __name__ == "__main__":
+    main()
