@@ -72,10 +72,10 @@ def loss_jax(threads, shape):
 def adam_hotloop(threads, count):
     hl = with_threads("hotloop", threads)
     weights = hl.Tensor(normal(count), requires_grad=True)
-    optimizer, gradient = hl.optim.Adam([weights], lr=1e-3), normal(count, seed=1)
+    weights.grad = normal(count, seed=1)
+    optimizer = hl.optim.Adam([weights], lr=1e-3)
 
     def work():
-        weights.grad = gradient
         optimizer.step()
         return weights
 

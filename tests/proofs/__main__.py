@@ -31,7 +31,7 @@ def names():
 
 
 def show(outcome):
-    print(outcome.line(), flush=True)
+    print("\n  ".join([outcome.line(), *outcome.notes]), flush=True)
     if outcome.failures:
         seed, text = min(outcome.failures)
         print(f"  first: seed {seed}\n    " + text.strip().replace("\n", "\n    "))

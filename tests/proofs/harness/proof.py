@@ -15,6 +15,9 @@ import numpy as np
 _STRIDE = 1_000_003
 
 
+NOTES = "notes"  # where a run's notes lie beside what it measured
+
+
 @dataclass(frozen=True, kw_only=True)
 class Proof:
     """One proof.
@@ -62,6 +65,10 @@ class Trial:
     def index(self, total):
         """Which of `total` enumerated cases this is; a run of `total` cases meets each once."""
         return self.seed * _STRIDE % total
+
+    def note(self, text):
+        """Adds a line to what is printed below the run."""
+        self.measured.setdefault(NOTES, []).append(text)
 
     def measure(self, name, value):
         """Adds a number to what the run reports."""

@@ -13,6 +13,8 @@ from dataclasses import asdict, dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
+from tests.proofs.harness.proof import NOTES
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -28,6 +30,7 @@ class Outcome:
     failures: list = field(default_factory=list)
     measured: dict = field(default_factory=dict)
     told: dict = field(default_factory=dict)
+    notes: list = field(default_factory=list)
     seconds: float = 0.0
 
     def add(self, result):
@@ -155,6 +158,7 @@ def run(name, place, seed, count, jobs=1, minutes=math.inf, said=lambda text: No
         for part in parts:
             part.process.kill()
         outcome.seconds = time.time() - started
+    outcome.notes = outcome.measured.pop(NOTES, [])
     try:
         outcome.told = proof.conclude(outcome.measured)
     except AssertionError as error:
