@@ -21,6 +21,7 @@ from hotloop.names import choose
 __all__ = ["Layer"]
 
 _DTYPES = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
+_CHILDLESS = frozenset({type(None), bool, int, float, str, *map(type, _DTYPES.values())})  # most attributes
 
 
 class derived:
@@ -198,7 +199,8 @@ class Layer:
     def named_children(self):
         """(path, Tensor or Layer) of what the layer holds directly."""
         for key, value in vars(self).items():
-            yield from find(key, value, Layer)
+            if type(value) not in _CHILDLESS:
+                yield from find(key, value, Layer)
 
     def named_weights(self):
         """[(path, Tensor)] of all weights, sublayers' too, e.g. ("dense1.kernel", Tensor)."""
