@@ -2,12 +2,12 @@
 
     python benchmarks/peers.py --data DIR [--only TEXT] [--threads N] [--json FILE]
 
-Every line of the table is one piece of work: hotloop's median, that of the fastest of its peers, and how many times as
-fast hotloop is. Peers run in several ways each (memory layouts, compiled, with malloc tuned); the fastest way counts.
+Every line of the table is one piece of work: medians, and how many times as fast as the fastest peer hotloop is. Peers
+run in several ways each (memory layouts, compiled, with malloc tuned), of which the fastest counts; --json has all.
 Results are compared before they are timed: one that deviates is told, and the command fails. `of peak` is the plain
 algorithm's arithmetic, or the bytes it has to move, against this machine's own limits, measured first; work that is
-spared therefore counts as done. The last lines are hotloop's and PyTorch's training step beside a process that keeps
-each core busy, and with one thread against two. Install the peers with pip install "hotloop[peers]".
+spared therefore counts as done. Last come hotloop's and PyTorch's training step beside a process that keeps each core
+busy, and with one thread against all. Install the peers with pip install "hotloop[peers]".
 """
 
 import argparse
@@ -23,6 +23,7 @@ from race import Race, busy_neighbours, machine
 from works import blocks, elements, inference, products, training
 
 COMPARED_STEPS = 20  # of training: the losses are the curve
+PEERS = ("PyTorch", "Keras", "JAX")
 
 
 def parse():
@@ -52,39 +53,44 @@ def deviations(results):
 class Table:
     """Markdown, a line a work."""
 
-    HEAD = ("work", "size", "hotloop ms", "fastest peer ms", "which", "times as fast", "of peak")
+    HEAD = ("work", "size", "hotloop ms", *(f"{name} ms" for name in PEERS), "to the fastest", "of peak")
 
     def __init__(self):
         self.lines, self.apart, self.records = [], [], []
 
     def add(self, work, results, peaks):
         """Takes in what a work's rows gave."""
-        ran = sorted((result for result in results if not result.error), key=lambda result: result.milliseconds)
-        ours = next((result for result in ran if result.row.framework == "hotloop"), None)
-        peer = next((result for result in ran if result.row.framework != "hotloop"), None)
+        best = {}  # of each framework's ways
+        for result in results:
+            if not result.error:
+                name, took = result.row.framework, result.milliseconds
+                best[name] = min(took, best.get(name, took))
+        ours = best.pop("hotloop", None)
         far = deviations(results) if not results[0].error else {}
         self.apart += [f"{work}: {name} by {by:.1e}" for name, by in far.items() if not by <= work.tolerance]
         self.apart += [f"{work}: {r.row.name}: {r.error}" for r in results if r.error not in ("", "not installed")]
         self.records.append({"work": str(work), "deviations": far, "rows": [result.record() for result in results]})
         if ours is None:
             return
-        line, theirs = [work.name, work.size, f"{ours.milliseconds:.4g}"], ["", "", ""]
-        if peer is not None:
-            theirs = [f"{peer.milliseconds:.4g}", peer.row.name, f"{_ratio(peer, ours):.2f}"]
-        self.lines.append((*line, *theirs, peaks.share(work, ours.milliseconds)))
+        theirs = [f"{best[name]:.4g}" if name in best else "" for name in PEERS]
+        times = f"{min(best.values()) / ours:.2f}" if best else ""
+        self.lines.append((work.name, work.size, f"{ours:.4g}", *theirs, times, peaks.share(work, ours)))
 
-    def add_line(self, *cells):
-        self.lines.append((*cells, *[""] * (len(self.HEAD) - len(cells))))
+    def add_changes(self, name, before, after):
+        """A line of how many times as long each framework takes `after` than `before`."""
+        cells = {}
+        for old, new in zip(before, after, strict=True):
+            if not (old.error or new.error):
+                times = new.milliseconds / old.milliseconds
+                cells[old.row.framework] = f"{old.milliseconds:.4g} to {new.milliseconds:.4g} ({times:.2f})"
+        columns = ("hotloop", *PEERS)
+        self.lines.append((name, "batch 128", *(cells.get(column, "") for column in columns), "", ""))
 
     def __str__(self):
         rows = [self.HEAD, *self.lines]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         rows.insert(1, tuple("-" * width for width in widths))
         return "\n".join("| " + " | ".join(map(str.ljust, row, widths)) + " |" for row in rows)
-
-
-def _ratio(peer, ours):
-    return peer.milliseconds / ours.milliseconds
 
 
 class Peaks:
@@ -117,27 +123,22 @@ def step_rows(options, threads):
 
 
 def beside_neighbours(race, options, table):
-    """How much slower a step is beside one busy process for each core."""
+    """What one busy process for each core costs."""
     rows = step_rows(options, options.threads)
     alone = race.run(rows, 1, options.rounds, options.seconds)
     with busy_neighbours(options.threads):
-        crowded = race.run(rows, 1, options.rounds, options.seconds)
-    for quiet, busy in zip(alone, crowded, strict=True):
-        if not (quiet.error or busy.error):
-            size = f"{quiet.row.name}: {quiet.milliseconds:.4g} ms alone, {busy.milliseconds:.4g} ms"
-            table.add_line("MNIST step beside busy processes", size, f"{_ratio(busy, quiet):.2f} times slower")
+        table.add_changes(
+            "MNIST step, alone to beside busy processes", alone, race.run(rows, 1, options.rounds, options.seconds)
+        )
 
 
 def over_threads(options, table):
-    """How much faster a step is on all threads than on one."""
-    found = {}
+    """What all threads give over one."""
+    found = []
     for threads in (1, options.threads):
         with Race(threads) as race:
-            found[threads] = race.run(step_rows(options, threads), 1, options.rounds, options.seconds)
-    for one, many in zip(found[1], found[options.threads], strict=True):
-        if not (one.error or many.error):
-            size = f"{one.row.name}: {one.milliseconds:.4g} ms with one, {many.milliseconds:.4g} ms"
-            table.add_line(f"MNIST step, {options.threads} threads", size, f"{_ratio(one, many):.2f} times faster")
+            found.append(race.run(step_rows(options, threads), 1, options.rounds, options.seconds))
+    table.add_changes(f"MNIST step, 1 to {options.threads} threads", *found)
 
 
 def main():
