@@ -19,10 +19,11 @@ from pathlib import Path
 import numpy as np
 
 from hotloop import _core
-from race import Race, busy_neighbours, machine
+from race import TOO_SLOW, Race, busy_neighbours, machine
 from works import blocks, elements, inference, products, training
 
 COMPARED_STEPS = 20  # of training: the losses are the curve
+FINE = ("", "not installed", TOO_SLOW)  # what a row may say of itself
 PEERS = ("PyTorch", "Keras", "JAX")
 
 
@@ -68,7 +69,7 @@ class Table:
         ours = best.pop("hotloop", None)
         far = deviations(results) if not results[0].error else {}
         self.apart += [f"{work}: {name} by {by:.1e}" for name, by in far.items() if not by <= work.tolerance]
-        self.apart += [f"{work}: {r.row.name}: {r.error}" for r in results if r.error not in ("", "not installed")]
+        self.apart += [f"{work}: {r.row.name}: {r.error}" for r in results if r.error not in FINE]
         self.records.append({"work": str(work), "deviations": far, "rows": [result.record() for result in results]})
         if ours is None:
             return
@@ -145,17 +146,19 @@ def main():
     options = parse()
     peaks, table = Peaks(), Table()
     with Race(options.threads) as race:
-        for work in all_works(options):
-            if options.only.lower() in str(work).lower():
-                first = COMPARED_STEPS if "step" in work.name else 1
-                table.add(work, race.run(work.rows, first, options.rounds, options.seconds), peaks)
-                print(".", end="", file=sys.stderr, flush=True)
+        try:
+            for work in all_works(options):
+                if options.only.lower() in str(work).lower():
+                    first = COMPARED_STEPS if "step" in work.name else 1
+                    table.add(work, race.run(work.rows, first, options.rounds, options.seconds), peaks)
+                    print(f"{work}: {table.lines[-1][2:]}", file=sys.stderr, flush=True)
+        except KeyboardInterrupt:
+            options.only = "what was measured until Ctrl-C"
         others = race.others
         if not options.only:
             beside_neighbours(race, options, table)
     if not options.only and options.threads > 1:
         over_threads(options, table)
-    print(file=sys.stderr)
     facts = machine() | {"versions": ", ".join(f"{name} {version}" for name, version in race.versions.items())}
     facts |= {"threads": options.threads, "peak": str(peaks), "others": f"kept {others:.2f} cores busy meanwhile"}
     for key, value in facts.items():

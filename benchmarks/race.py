@@ -29,7 +29,9 @@ import numpy as np
 
 SETTLE_SECONDS = 0.05  # OpenMP threads spin for a few milliseconds after their last region
 CLOSE_SECONDS = 10
-LEAD_IN = 2  # untimed units at the start of every turn
+LEAD_IN = 2  # untimed units at the start of every turn, where they are short
+SHORT_SECONDS = 0.1
+PATIENCE = 30  # seconds for a row's first unit: some peers multiply bfloat16 element by element where the CPU has none
 SAMPLED = 64  # numbers that stand for a result when results are compared
 # Without these glibc may return each large tensor to the system and take the page faults again in the next step;
 # whether it does depends on the layout of the heap, so that an untuned row can double from one process to the next.
@@ -65,7 +67,7 @@ class Row:
 
 @dataclass
 class Result:
-    """What one row gave: `rounds` in seconds per unit, `outputs` of the first units, `error` if it has no numbers."""
+    """What one row gave: `rounds` in seconds per unit, `outputs` of the first units, `error` why it has no numbers."""
 
     row: Row
     error: str = ""
@@ -114,13 +116,13 @@ class _Served:
         work = self._works[number]
         return [sample(work()) for _ in range(count)]
 
-    def times(self, number, count):
-        """Seconds of each unit, and the CPU seconds of all, the untimed ones included."""
+    def times(self, number, untimed, timed):
+        """Seconds of each timed unit, and the CPU seconds of all."""
         work, used, seconds = self._works[number], time.process_time(), []
-        for unit in range(LEAD_IN + count):
+        for unit in range(untimed + timed):
             start = time.perf_counter()
             work()
-            if unit >= LEAD_IN:
+            if unit >= untimed:
                 seconds.append(time.perf_counter() - start)
         return seconds, time.process_time() - used
 
@@ -135,6 +137,9 @@ def _serve(connection, cpus):
         except Exception as error:
             traceback.print_exc()
             connection.send((False, f"{type(error).__name__}: {error}"))  # as text: not every exception survives a pipe
+
+
+TOO_SLOW = f"more than {PATIENCE} s"
 
 
 class WorkerDied(RuntimeError):
@@ -157,9 +162,11 @@ class Worker:
             os.environ.update(before)
         theirs.close()
 
-    def ask(self, name, *arguments):
+    def ask(self, name, *arguments, patience=None):
         try:
             self._connection.send((name, *arguments))
+            if patience is not None and not self._connection.poll(patience):
+                raise WorkerDied(TOO_SLOW)
             went_well, answer = self._connection.recv()
         except (EOFError, OSError):
             self._process.join()
@@ -168,11 +175,11 @@ class Worker:
             raise RuntimeError(answer)
         return answer
 
-    def close(self):
+    def close(self, seconds=CLOSE_SECONDS):
         with contextlib.suppress(OSError):  # it died before
             self._connection.send(None)
-            self._process.join(CLOSE_SECONDS)
-        self._process.terminate()
+            self._process.join(seconds)
+        self._process.kill()
         self._process.join()
 
 
@@ -226,25 +233,30 @@ class Race:
             try:
                 worker = self._worker(result.row)
                 self.versions.update(worker.ask("build", number, result.row))
-                result.outputs = worker.ask("outputs", number, first)
-                unit = statistics.median(worker.ask("times", number, 3)[0])
-                units[number] = max(3, min(1000, round(seconds / unit)))
+                result.outputs = worker.ask("outputs", number, 1, patience=PATIENCE)
+                result.outputs += worker.ask("outputs", number, first - 1)
+                unit = min(worker.ask("times", number, 0, 2)[0])
+                units[number] = LEAD_IN if unit < SHORT_SECONDS else 0, max(1, min(1000, round(seconds / unit)))
             except RuntimeError as error:
-                result.error = f"failed: {error}".splitlines()[0]
+                result.error = str(error).partition("\n")[0]
                 if isinstance(error, WorkerDied):
-                    self._workers.pop(result.row.process).close()
+                    self._workers.pop(result.row.process).close(0)
+                    lost = [n for n in units if rows[n].process == result.row.process]
+                    for other in lost:
+                        results[other].error = "its process died"
+                        del units[other]
         for _ in range(rounds):
             for number, result in enumerate(results):
-                if number in units and result.row.process in self._workers:
-                    self._turn(result, number, units[number])
+                if number in units:
+                    self._turn(result, number, *units[number])
         for worker in self._workers.values():
             worker.ask("forget")
         return results
 
-    def _turn(self, result, number, units):
+    def _turn(self, result, number, untimed, timed):
         time.sleep(SETTLE_SECONDS)
         busy, start = _busy_seconds(), time.perf_counter()
-        times, working = self._workers[result.row.process].ask("times", number, units)
+        times, working = self._workers[result.row.process].ask("times", number, untimed, timed)
         self._wall += time.perf_counter() - start
         self._others += _busy_seconds() - busy - working
         result.rounds.append(times)
@@ -263,6 +275,11 @@ def busy_neighbours(count):
             process.wait()
 
 
+def _without_place(word):
+    """An argument that is a path says nothing to others."""
+    return word if os.sep not in word else "DIR" if Path(word).is_dir() else "FILE"
+
+
 def machine():
     """Returns: dict of what a reader needs to judge or repeat a number: CPU, cores, system, commit, command."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -274,5 +291,5 @@ def machine():
         "cores": len(os.sched_getaffinity(0)),
         "system": f"{platform.system()} {platform.release()}, Python {platform.python_version()}",
         "commit": commit or "unknown",
-        "command": shlex.join(["python", *("DIR" if Path(word).is_dir() else word for word in sys.argv)]),
+        "command": shlex.join(["python", sys.argv[0], *map(_without_place, sys.argv[1:])]),
     }

@@ -4,7 +4,7 @@ import mnist_cnn as cnn
 from works.work import Work, rows, with_threads
 
 IMAGE_FLOPS = 2 * 2.63e6
-LAST = 100  # images whose results are compared
+LAST = 16  # images whose results are compared
 
 
 def _images(data, count):
@@ -55,7 +55,7 @@ def predict_jax(threads, data, count, batch_size):
 
 def works(threads, data):
     build = {"hotloop": predict_hotloop, "PyTorch": predict_torch, "Keras": predict_keras, "JAX": predict_jax}
-    for count, batch_sizes in ((10_000, (100, 1000)), (1, (1,))):
+    for count, batch_sizes in ((10_000, (128, 1000)), (1, (1,))):
         variants = []
         for batch_size in batch_sizes:
             of = f", batch {batch_size}" if count > 1 else ""
