@@ -173,8 +173,9 @@ class OpCall:
         if isinstance(options.get("axis"), list):
             options["axis"] = tuple(options["axis"])
         options = {key: _plain(x) for key, x in options.items()}
-        if is_whole(options.get("axis")):
-            options["axis"] = operator.index(options["axis"])
+        for name in ("axis", "seed"):
+            if is_whole(options.get(name)):
+                options[name] = operator.index(options[name])
         options = {key: bool(x) if isinstance(x, np.bool_) else x for key, x in options.items()}
         args = [self._wide(_plain(x), position=i) for i, x in enumerate(self.args)]
         if len(args) == len(self._are_arrays):
