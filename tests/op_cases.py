@@ -274,7 +274,7 @@ def batches():
     def pixels(rng, shape):
         return [rng.integers(0, 256, shape, np.uint8), 1 / 255]
 
-    yield elementwise("rescale", lambda x, scale: x * scale, "bytes", make=pixels, grad=())
+    yield elementwise("rescale", lambda x, scale, offset=0.0: x * scale + offset, "bytes", make=pixels, grad=())
 
 
 def shapes():

@@ -96,9 +96,9 @@ class MeanMetric(Mean):
     """The mean of a function (y_true, y_pred) -> one value per sample."""
 
     def __init__(self, function=None, name=None):
-        super().__init__(getattr(function, "__name__", None) if name is None else name)
         if function is not None and not callable(function):
-            raise TypeError(f"[{self.name}] function must be a function (y_true, y_pred), got {function!r}")
+            raise TypeError(f"[{type(self).__name__}] function must be a function (y_true, y_pred), got {function!r}")
+        super().__init__(getattr(function, "__name__", None) if name is None else name)
         if function is not None:
             self.function = self.values = function
 
