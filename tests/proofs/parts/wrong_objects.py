@@ -2,7 +2,7 @@
 and a use of what they make, which must refuse what its maker let pass."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from tests.proofs.parts.wrong_values import (
@@ -196,6 +196,14 @@ def layer(kind, x=MATRIX, also=(), common=True, **kinds):
     )
 
 
+def _filled_in(shape):
+    """A shape whose only -1, if it has one, is a size."""
+    items = list(shape) if isinstance(shape, list | tuple) else [shape]
+    if sum(type(item) is int and item == -1 for item in items) == 1:
+        return tuple(1 if type(item) is int and item == -1 else item for item in items)
+    return shape
+
+
 def keras_layers():
     start = {"kernel_initializer": initializer(), "bias_initializer": initializer()}
     dense = {"units": whole(1, 2, costly=True), "activation": activation(), "use_bias": flag(), **start}
@@ -217,7 +225,8 @@ def keras_layers():
     yield layer(layers.Softmax, axis=whole(-2, -1, 1, most=1), also=("softmax",))
     yield layer(layers.Dropout, rate=number(0, 1, 0.5, open_high=True), seed=seed())
     yield layer(layers.Rescaling, scale=any_number(), offset=any_number())
-    yield layer(layers.Reshape, target_shape=sizes((3, 1), (1, 3), 3))
+    known = sizes((3, 1), (1, 3), 3)
+    yield layer(layers.Reshape, target_shape=replace(known, accepts=lambda v: known.accepts(_filled_in(v))))
     yield layer(layers.InputLayer, shape=sizes((3,), unknown=True))
     yield layer(
         layers.Input,
