@@ -1,7 +1,8 @@
 // Scalar mathematics, written once for every compiler that runs it: V is float or double in CUDA code, a vector
 // register of them in cpu/isa. The including file provides, for its V, the primitives
 //   constant<V>(double), abs_(V), sqrt_(V), exp_(V), expm1_(V), log_(V), log1p_(V), tanh_(V), sin_(V), cos_(V),
-//   pow_(V, V), normal_cdf_(V), logistic_(V x, V factor) = factor / (1 + exp(-x))
+//   pow_(V, V), normal_cdf_(V), logistic_(V x, V factor) = factor / (1 + exp(-x)), is_float<V>, and for floats
+//   in_double(f, V) = f of V's doubles
 // and HL_FORMULA, how a function of it is declared. Comparisons give masks, `mask ? a : b` selects.
 //
 // NaN passes through every activation: tests are written so that a NaN takes the branch that returns it.
@@ -189,14 +190,23 @@ HL_FORMULA V binary_op(V a, V b) {
   if constexpr (op == BinaryOp::minimum) return ((a < b) | (a != a)) ? a : b;
 }
 
-/// x ** exponent for whole exponents >= 0
+/// x multiplied with itself, exponent >= 0 times in all.
 template <class V>
-HL_FORMULA V whole_power(V x, int exponent) {
+HL_FORMULA V multiplied(V x, int exponent) {
   V product = constant<V>(1);
   for (int bits = exponent; bits > 0; bits /= 2, x *= x) {
     if (bits % 2 == 1) product *= x;
   }
   return product;
+}
+/// x ** exponent for whole exponents >= 0; floats beyond the third power in double, since each squaring doubles the
+/// error so far.
+template <class V>
+HL_FORMULA V whole_power(V x, int exponent) {
+  if constexpr (is_float<V>) {
+    if (exponent > 3) return in_double([exponent](auto v) { return multiplied(v, exponent); }, x);
+  }
+  return multiplied(x, exponent);
 }
 /// x ** 0.5, where pow gives 0 for -0 and infinity for -infinity.
 template <class V>
@@ -204,9 +214,8 @@ HL_FORMULA V root_power(V x) {
   const V infinity = constant<V>(__builtin_inf());
   return x == -infinity ? infinity : sqrt_(x + constant<V>(0));
 }
-/// The whole exponents up to which whole_power is the way; and beyond which floats are multiplied in double, since each
-/// squaring doubles the error so far.
-inline constexpr int kWholePowers = 8, kFloatPowers = 3;
+/// The whole exponents up to which whole_power is the way.
+inline constexpr int kWholePowers = 8;
 
 /// a op b for scalars
 template <CompareOp op, class T>

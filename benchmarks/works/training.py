@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 
 import mnist_cnn as cnn
-from works.work import Work, normal, rows, with_threads
+from works.work import PLAIN, Work, normal, rows, with_threads
 
 BATCHES = 100  # different ones, used over and over
 IMAGE_FLOPS = 2 * 7.70e6  # of a dense step: forward 2.63 M products, backward 5.07 M
@@ -172,8 +172,7 @@ def works(threads, data):
             tolerance=5e-2 if bfloat16 else 2e-2,
             bfloat16=bfloat16,
         )
-    plain = (("hotloop", "", {}), ("PyTorch", "", {}), ("JAX", "jit", {}))
     build = {"hotloop": line_hotloop, "PyTorch": line_torch, "JAX": line_jax}
-    yield Work("regression step, SGD", "one parameter, batch 32", rows(build, plain, threads))
+    yield Work("regression step, SGD", "one parameter, batch 32", rows(build, PLAIN, threads))
     build = {"hotloop": mlp_hotloop, "PyTorch": mlp_torch, "JAX": mlp_jax}
-    yield Work("MLP 13-64-1 step, Adam", "batch 32", rows(build, plain, threads))
+    yield Work("MLP 13-64-1 step, Adam", "batch 32", rows(build, PLAIN, threads))

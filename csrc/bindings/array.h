@@ -8,13 +8,13 @@
 
 #include <cstddef>
 #include <initializer_list>
-#include <new>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "backend.h"
 #include "bindings/cuda_turn.h"
+#include "bindings/errors.h"
 #include "bindings/shape.h"
 #include "runtime/threads.h"
 
@@ -30,28 +30,6 @@ struct ArrayType {
   Dtype dtype = Dtype::float32;
   Where where = Where::cpu;
 };
-
-std::string to_string(const Shape& shape);
-
-/// Raises ValueError / TypeError "[op] message".
-[[noreturn]] void value_error(const std::string& op, const std::string& message);
-[[noreturn]] void type_error(const std::string& op, const std::string& message);
-
-/// Joins its arguments to one text; shapes print as Python tuples.
-template <class... A>
-std::string text(const A&... parts) {
-  const auto one = [](const auto& part) -> std::string {
-    using P = std::remove_cvref_t<decltype(part)>;
-    if constexpr (std::is_same_v<P, Shape>) {
-      return to_string(part);
-    } else if constexpr (std::is_arithmetic_v<P>) {
-      return py::str(py::cast(part)).template cast<std::string>();
-    } else {
-      return std::string(part);
-    }
-  };
-  return (one(parts) + ...);
-}
 
 /// A checked argument: C-contiguous, aligned, native byte order, of the op's dtype. Keeps its memory alive.
 class Array {
@@ -182,25 +160,6 @@ struct ElementOf<Backend<T>> {
 };
 template <class B>
 using Element = typename ElementOf<std::remove_cvref_t<B>>::type;
-
-/// Raises RuntimeError with the text of a kernel that failed, MemoryError where it lacked memory.
-[[noreturn]] void raise_status(const char* op, Status status);
-inline void check_status(const char* op, Status status) {
-  if (status != kOk) raise_status(op, status);
-}
-
-/// Raises MemoryError that names the op, and the bytes where they are known.
-[[noreturn]] void raise_out_of_memory(const char* op, const std::bad_alloc& error);
-
-/// f(), whose lack of memory is raised as a MemoryError that names the op.
-template <class F>
-auto or_out_of_memory(const char* op, F&& f) {
-  try {
-    return f();
-  } catch (const std::bad_alloc& error) {
-    raise_out_of_memory(op, error);
-  }
-}
 
 /// Lets Python handle signals, where the calling thread is the one that does; raises what a handler raises.
 void handle_signals();

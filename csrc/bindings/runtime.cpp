@@ -10,11 +10,6 @@
 namespace hotloop::bindings {
 namespace {
 
-void set_threads(int64_t n) {
-  if (n < 1 || n > 1024) value_error("set_num_threads", text("wants 1 to 1024 threads, got ", n));
-  set_num_threads(static_cast<int>(n));
-}
-
 std::vector<std::string> isa_tiers() {
   std::vector<std::string> names;
   for (const Tier tier : available_tiers()) names.emplace_back(tier_name(tier));
@@ -41,7 +36,7 @@ py::dict memory_stats() {
 
 const Family runtime_family([](py::module_& m) {
   m.def("num_threads", &num_threads);
-  m.def("set_num_threads", &set_threads, py::arg("n"));
+  m.def("set_num_threads", &set_num_threads, py::arg("n"));
   m.def("num_threads_reason", &num_threads_reason);
   m.def("isa_tiers", &isa_tiers);
   m.def("isa", [] { return std::string(tier_name(current_tier())); });

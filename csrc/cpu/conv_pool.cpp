@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "backend.h"
+#include "cpu/filter_panels.h"
 #include "cpu/gemm.h"
 #include "cpu/isa/conv_pool.h"
 #include "cpu/window_frame.h"
@@ -15,28 +16,10 @@ namespace {
 constexpr int64_t kJobProducts = 1 << 18;  // multiply-adds that repay handing a job to a thread
 constexpr int64_t kWantedJobs = 64;
 
-// All weights, packed: a group's panels one behind the other.
-template <class T>
-struct Panels {
-  explicit Panels(const Conv2dShape& conv, const T* w)
-      : columns(isa::gemm_micro<T>().columns),
-        filters(conv.f / conv.groups),
-        per_group((filters + columns - 1) / columns),
-        size(conv.kh * conv.kw * (conv.c / conv.groups) * columns),
-        packed(conv.groups * per_group * size) {
-    for (int64_t group = 0; group < conv.groups; ++group) {
-      pack_panels<T>(size / columns, filters, {w + group * filters, conv.f, 1}, 0, per_group,
-                     packed + group * per_group * size, size);
-    }
-  }
-  int64_t columns, filters, per_group, size;
-  Scratch<T> packed;
-};
-
 // Pooled rows [first, last) of one image.
 template <class T>
-void pooled_rows(const ConvPoolShape& s, const WindowFrame& frame, const T* image, const Panels<T>& panels,
-                 const T* bias, int64_t first, int64_t last, T* y, uint8_t* argmax) {
+void pooled_rows(const ConvPoolShape& s, const WindowFrame& frame, const T* image, const FilterPanels& panels,
+                 const T* packed, const T* bias, int64_t first, int64_t last, T* y, uint8_t* argmax) {
   const Conv2dShape& conv = s.conv;
   const Scratch<T> padded(frame.padded ? frame.size() : 0);
   const int64_t row = s.ow * conv.f, below = s.pool_h * conv.stride_h;
@@ -44,16 +27,14 @@ void pooled_rows(const ConvPoolShape& s, const WindowFrame& frame, const T* imag
       frame.around(conv, image, first * below,
                    (last * s.pool_h - 1) * conv.stride_h + (conv.kh - 1) * conv.dilation_h + 1, padded.get());
   // A panel stays in L1 over all rows.
-  for (int64_t index = 0; index < conv.groups * panels.per_group; ++index) {
-    const int64_t group = index / panels.per_group, column = index % panels.per_group * panels.columns;
-    const int n = static_cast<int>(std::min(panels.columns, panels.filters - column));
-    const int64_t filter = group * panels.filters + column;
+  for (int64_t index = 0; index < panels.count; ++index) {
+    const int64_t filter = panels.filter(index);
     for (int64_t i = first; i < last; ++i) {
       breathe();
-      isa::conv_pool_micro<T>().max_of_windows(frame.row(seen, i, s.ow, group), panels.packed + index * panels.size,
-                                               bias != nullptr ? bias + filter : nullptr, n,
-                                               conv.activation.kind == Activation::relu, y + i * row + filter,
-                                               argmax != nullptr ? argmax + i * row + filter : nullptr, conv.f);
+      isa::conv_pool_micro<T>().max_of_windows(
+          frame.row(seen, i, s.ow, panels.group(index)), packed + index * panels.size,
+          bias != nullptr ? bias + filter : nullptr, panels.width(index), conv.activation.kind == Activation::relu,
+          y + i * row + filter, argmax != nullptr ? argmax + i * row + filter : nullptr, conv.f);
     }
   }
   if (conv.activation.kind != Activation::relu) {
@@ -69,7 +50,12 @@ Status conv2d_max_pool2d(const ConvPoolShape& s, const T* x, const T* w, const T
   const int64_t row = s.ow * conv.f;
   if (conv.n * s.oh * row == 0) return kOk;
   const WindowFrame frame(s);
-  const Panels<T> panels(conv, w);
+  const FilterPanels panels(conv, isa::gemm_micro<T>().columns);
+  const Scratch<T> packed(panels.count * panels.size);
+  for (int64_t group = 0; group < conv.groups; ++group) {
+    pack_panels<T>(panels.size / panels.columns, panels.filters, {w + group * panels.filters, conv.f, 1}, 0,
+                   panels.per_group, packed + group * panels.per_group * panels.size, panels.size);
+  }
   const int64_t row_products =
       row * static_cast<int64_t>(frame.pixel.size() * std::max<std::size_t>(1, frame.tap.size()));
   const int64_t block =
@@ -77,8 +63,9 @@ Status conv2d_max_pool2d(const ConvPoolShape& s, const T* x, const T* w, const T
   const int64_t blocks = (s.oh + block - 1) / block;
   parallel_for(conv.n * blocks, [&](int64_t job) {
     const int64_t image = job / blocks, first = job % blocks * block;
-    pooled_rows<T>(s, frame, x + image * conv.h * conv.w * conv.c, panels, bias, first, std::min(s.oh, first + block),
-                   y + image * s.oh * row, argmax != nullptr ? argmax + image * s.oh * row : nullptr);
+    pooled_rows<T>(s, frame, x + image * conv.h * conv.w * conv.c, panels, packed, bias, first,
+                   std::min(s.oh, first + block), y + image * s.oh * row,
+                   argmax != nullptr ? argmax + image * s.oh * row : nullptr);
   });
   return kOk;
 }

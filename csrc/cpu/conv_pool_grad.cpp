@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "backend.h"
+#include "cpu/filter_panels.h"
 #include "cpu/gemm.h"
 #include "cpu/isa/conv_pool.h"
 #include "cpu/isa/sparse.h"
@@ -37,10 +38,10 @@ struct Runs {
 };
 
 // Whether it pays to add up runs one by one: offsets have 32 bits, counts of filters 16.
-bool is_sparse(const ConvPoolShape& s) {
+bool is_sparse(const ConvPoolShape& s, const WindowFrame& frame) {
   const Conv2dShape& conv = s.conv;
   return conv.groups == 1 && (conv.dilation_w == 1 ? conv.kw : 1) * conv.c >= kShortestRun &&
-         std::max(WindowFrame(s).size(), conv.kh * conv.kw * conv.c * conv.f) < INT32_MAX && conv.f < 1 << 16;
+         std::max(frame.size(), conv.kh * conv.kw * conv.c * conv.f) < INT32_MAX && conv.f < 1 << 16;
 }
 
 template <class T>
@@ -98,9 +99,9 @@ void transpose(int64_t rows, int64_t cols, const T* from, T* to) {
 }
 
 template <class T>
-void sparse_weight_grad(const ConvPoolShape& s, const T* x, const T* dy, const uint8_t* argmax, T* dw) {
+void sparse_weight_grad(const ConvPoolShape& s, const WindowFrame& frame, const T* x, const T* dy,
+                        const uint8_t* argmax, T* dw) {
   const Conv2dShape& conv = s.conv;
-  const WindowFrame frame(s);
   const Runs runs(conv);
   const int64_t depth = conv.kh * conv.kw * conv.c, windows = s.oh * s.ow, size = depth * conv.f;
   const auto& micro = isa::sparse_micro<T>();
@@ -133,46 +134,45 @@ void sparse_weight_grad(const ConvPoolShape& s, const T* x, const T* dy, const u
 
 // With few channels every product of the dense gradient is made, but the gradient itself only in registers.
 template <class T>
-void windowed_weight_grad(const ConvPoolShape& s, const T* x, const T* dy, const uint8_t* argmax, T* dw) {
+void windowed_weight_grad(const ConvPoolShape& s, const WindowFrame& frame, const T* x, const T* dy,
+                          const uint8_t* argmax, T* dw) {
   const Conv2dShape& conv = s.conv;
-  const WindowFrame frame(s);
-  const int64_t columns = isa::gemm_micro<T>().columns, filters = conv.f / conv.groups;
-  const int64_t depth = static_cast<int64_t>(frame.tap.size()), panel = depth * columns;
-  const int64_t per_group = (filters + columns - 1) / columns, size = conv.groups * per_group * panel;
+  const FilterPanels panels(conv, isa::gemm_micro<T>().columns);
+  const int64_t size = panels.count * panels.size;
   const Parts parts(conv.n);
   const Scratch<T> sums(parts.count * size);
   parallel_for(parts.count, [&](int64_t part) {
-    T* sum = sums + part * size;  // a (depth, columns) panel for each group of filters
+    T* sum = sums + part * size;  // a (depth, columns) panel for so many filters
     std::fill_n(sum, size, T{});
     const Scratch<T> padded(frame.padded ? frame.size() : 0);
     for (int64_t n = parts.begin(part); n < parts.begin(part + 1); ++n) {
       const T* image = frame.around(conv, x + n * conv.h * conv.w * conv.c, 0, frame.h, padded.get());
-      for (int64_t index = 0; index < conv.groups * per_group; ++index) {
-        const int64_t group = index / per_group, column = index % per_group * columns;
-        const int64_t count = std::min(columns, filters - column);
+      for (int64_t index = 0; index < panels.count; ++index) {
         for (int64_t i = 0; i < s.oh; ++i) {
           breathe();
-          const int64_t at = (n * s.oh + i) * s.ow * conv.f + group * filters + column;
-          isa::conv_pool_micro<T>().add_weight_grad(frame.row(image, i, s.ow, group), dy + at, argmax + at, conv.f,
-                                                    static_cast<int>(count), sum + index * panel);
+          const int64_t at = (n * s.oh + i) * s.ow * conv.f + panels.filter(index);
+          isa::conv_pool_micro<T>().add_weight_grad(frame.row(image, i, s.ow, panels.group(index)), dy + at,
+                                                    argmax + at, conv.f, panels.width(index),
+                                                    sum + index * panels.size);
         }
       }
     }
   });
   const Scratch<T> total(size);
   add_parts<T>(parts.count, size, sums, total.get());
-  for (int64_t f = 0; f < conv.f; ++f) {
-    const int64_t column = f % filters;
-    const T* from = total + (f / filters * per_group + column / columns) * panel + column % columns;
-    for (int64_t d = 0; d < depth; ++d) dw[d * conv.f + f] = from[d * columns];
+  for (int64_t index = 0; index < panels.count; ++index) {
+    const T* from = total + index * panels.size;
+    for (int64_t d = 0; d < panels.size / panels.columns; ++d, from += panels.columns) {
+      std::copy_n(from, panels.width(index), dw + d * conv.f + panels.filter(index));
+    }
   }
 }
 
 template <class T>
-void sparse_input_grad(const ConvPoolShape& s, const T* dy, const uint8_t* argmax, const T* w, T* dx) {
+void sparse_input_grad(const ConvPoolShape& s, const WindowFrame& frame, const T* dy, const uint8_t* argmax, const T* w,
+                       T* dx) {
   using Row = isa::ScaledRow<T>;
   const Conv2dShape& conv = s.conv;
-  const WindowFrame frame(s);
   const Runs runs(conv);
   const int64_t windows = s.oh * s.ow, pixels = s.pool_h * s.pool_w, run = runs.length * conv.f;
   const auto& micro = isa::sparse_micro<T>();
@@ -248,11 +248,11 @@ Status conv2d_max_pool2d_weight_grad(const ConvPoolShape& s, const T* x, const T
   const int64_t size = conv.kh * conv.kw * (conv.c / conv.groups) * conv.f;
   if (size == 0 || conv.n * s.oh * s.ow == 0) {
     std::fill_n(dw, size, T{});
-  } else if (is_sparse(s)) {
-    sparse_weight_grad(s, x, dy, argmax, dw);
-  } else {
-    windowed_weight_grad(s, x, dy, argmax, dw);
+    return kOk;
   }
+  const WindowFrame frame(s);
+  is_sparse(s, frame) ? sparse_weight_grad(s, frame, x, dy, argmax, dw)
+                      : windowed_weight_grad(s, frame, x, dy, argmax, dw);
   return kOk;
 }
 
@@ -262,11 +262,10 @@ Status conv2d_max_pool2d_input_grad(const ConvPoolShape& s, const T* dy, const u
   const int64_t size = conv.n * conv.h * conv.w * conv.c;
   if (size == 0 || s.oh * s.ow * conv.f == 0) {
     std::fill_n(dx, size, T{});
-  } else if (is_sparse(s)) {
-    sparse_input_grad(s, dy, argmax, w, dx);
-  } else {
-    dense_input_grad(s, dy, argmax, w, dx);
+    return kOk;
   }
+  const WindowFrame frame(s);
+  is_sparse(s, frame) ? sparse_input_grad(s, frame, dy, argmax, w, dx) : dense_input_grad(s, dy, argmax, w, dx);
   return kOk;
 }
 

@@ -68,10 +68,7 @@ __global__ void __launch_bounds__(kQuadThreads) power(int64_t n, const float* x,
   for_quads(n, [&](int64_t i, int64_t left) {
     Quad q = load_quad(x + i, left);
     if (is_whole) {
-      for (float& v : q.v) {
-        v = whole > kFloatPowers ? static_cast<float>(whole_power(static_cast<double>(v), whole))
-                                 : whole_power(v, whole);
-      }
+      for (float& v : q.v) v = whole_power(v, whole);
     } else if (e == 0.5f) {
       for (float& v : q.v) v = root_power(v);
     } else if (e == -1.0f) {

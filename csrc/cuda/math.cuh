@@ -18,6 +18,12 @@ template <class V>
 HL_FORMULA V constant(double value) {
   return static_cast<V>(value);
 }
+template <class V>
+inline constexpr bool is_float = sizeof(V) == sizeof(float);
+template <class F>
+HL_FORMULA float in_double(F&& f, float x) {
+  return static_cast<float>(f(static_cast<double>(x)));
+}
 HL_FORMULA float abs_(float x) { return fabsf(x); }
 HL_FORMULA float sqrt_(float x) { return sqrtf(x); }
 HL_FORMULA float exp_(float x) { return expf(x); }

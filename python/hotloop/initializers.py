@@ -30,7 +30,6 @@ __all__ = [
     "get",
 ]
 
-_MOST_ELEMENTS = np.iinfo(np.intp).max // 8  # of float64
 # The standard deviation of a standard normal that is cut off at two: what is drawn is divided by it.
 _TRUNCATED_DEVIATION = 0.87962566103423978
 
@@ -53,8 +52,7 @@ class Initializer:
         shape = checks.sizes(self._kind, "shape", shape)
         if None in shape:
             raise ValueError(f"[{self._kind}] shape {shape} has an unknown size")
-        if math.prod(filter(None, shape)) > _MOST_ELEMENTS:
-            raise ValueError(f"[{self._kind}] shape {shape} has more elements than memory can address")
+        checks.addressable(self._kind, "shape", shape, 8)  # they are drawn in float64
         return shape, checks.dtype(self._kind, np.float32 if dtype is None else dtype)
 
     def get_config(self):

@@ -69,6 +69,9 @@ def main():
     for name in known if options.name == "all" else [options.name]:
         proof = importlib.import_module(f"tests.proofs.{name}").proof
         count = options.n if options.n is not None else proof.full if options.full else proof.small
+        if count == 0:
+            print(f"not run: {name} has no small run; python -m tests.proofs {name} --full", flush=True)
+            continue
         for place in runs.places(proof, options.isa, options.device):
             outcome = runs.run(name, place, seed, count, options.jobs, options.minutes, said=print)
             show(outcome)

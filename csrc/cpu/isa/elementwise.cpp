@@ -44,14 +44,7 @@ bool simple_power(int64_t n, const T* x, T exponent, T* y) {
   if (!(exponent >= 0 && exponent <= kWholePowers)) return false;
   const int whole = static_cast<int>(exponent);
   if (static_cast<T>(whole) != exponent) return false;
-  const auto power = [whole](auto v) __attribute__((always_inline)) { return whole_power(v, whole); };
-  if constexpr (sizeof(T) == sizeof(float)) {
-    if (whole > kFloatPowers) {
-      map_vectors<T>(n, y, [&](int64_t i, auto width) { return in_double(power, load_width(x + i, width)); });
-      return true;
-    }
-  }
-  map_vectors<T>(n, y, [&](int64_t i, auto width) { return power(load_width(x + i, width)); });
+  map_vectors<T>(n, y, [&](int64_t i, auto width) { return whole_power(load_width(x + i, width), whole); });
   return true;
 }
 
