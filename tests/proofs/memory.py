@@ -5,7 +5,8 @@ module's (malloc, the pool's blocks, threads to be started) or Python's own. A c
 result is then right. Where the pool has no block, the error names the op and the bytes. Calls with thousands of
 allocations lose a few of them, others in every case. Leaks are looked for where the module asked for the memory, itself
 or by Python's functions: Python 3.11 itself loses objects where it has no memory for a closure's variables, or to cut a
-tuple to size.
+tuple to size. Seeds are set before anything fails: NumPy's set a ContextVar, and one that has no memory for it ends
+Python 3.11.
 """
 
 import gc

@@ -84,7 +84,6 @@ def new_pool_of_threads(threads):
 
 
 def _small_model(images):
-    hl.set_seed(3)
     if images:
         head = [hl.layers.Conv2D(3, 3, activation="relu", input_shape=(8, 8, 1)), hl.layers.MaxPooling2D(2)]
         layers = [*head, hl.layers.Flatten(), hl.layers.Dense(3, activation="softmax")]
@@ -99,6 +98,11 @@ def _small_model(images):
     return model
 
 
+def _seeded_model(images):
+    hl.set_seed(3)
+    return _small_model(images)
+
+
 def _samples(images):
     rng = np.random.default_rng(1)
     x = rng.standard_normal((20, 8, 8, 1) if images else (20, 5)).astype(np.float32)
@@ -109,7 +113,7 @@ def fit(images):
     x, y = _samples(images)
 
     def fresh():
-        model = _small_model(images)
+        model = _seeded_model(images)
 
         def call():
             history = model.fit(x, y, epochs=2, batch_size=8, validation_split=0.2, verbose=0).history
@@ -122,7 +126,7 @@ def fit(images):
 
 def evaluate(images):
     x, y = _samples(images)
-    model = _small_model(images)
+    model = _seeded_model(images)
     call = lambda: [np.array(model.evaluate(x, y, verbose=0)), model.predict(x, verbose=0)]  # noqa: E731
     return Scenario(f"evaluate {'images' if images else 'rows'}", lambda: call, deep=True)
 
@@ -182,7 +186,7 @@ def _no_litter():
 def save_and_load(what):
     path = _path(what)
     given = {"a": np.arange(6.0).reshape(2, 3), "b": np.array([True, False]), "c": np.zeros((0, 3), np.int8)}
-    model = _small_model(images=False)
+    model = _seeded_model(images=False)
 
     def saved_arrays():
         _no_litter()
