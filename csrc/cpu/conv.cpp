@@ -1,10 +1,12 @@
-// Convolution forward: tiles of output pixels, each gathered into patches and multiplied with the packed weights.
+// Convolution forward: tiles of output pixels, each gathered into patches and multiplied with the packed weights; or
+// Winograd's way where it takes fewer products.
 #include <algorithm>
 
 #include "backend.h"
 #include "cpu/conv_depthwise.h"
 #include "cpu/gemm.h"
 #include "cpu/patches.h"
+#include "cpu/winograd.h"
 #include "runtime/memory.h"
 #include "runtime/threads.h"
 
@@ -35,25 +37,10 @@ void forward_tile(const Conv2dShape& s, const PatchPlan& plan, int64_t group, co
   if (!finish.relu) apply_activation(s.activation, count, filters, out, s.f);
 }
 
-}  // namespace
-
 template <class T>
-Status conv2d(const Conv2dShape& s, const T* x, const T* w, const T* bias, T* y) {
+void conv2d_by_patches(const Conv2dShape& s, const T* x, const T* w, const T* bias, T* y) {
   const int64_t pixels = s.n * s.oh * s.ow;
-  if (pixels == 0 || s.f == 0) return kOk;
-  if (is_depthwise(s)) {
-    depthwise_conv2d(s, x, w, bias, y);
-    return kOk;
-  }
-  if (is_pointwise(s)) {
-    gemm<T>(pixels, s.f, s.c, {x, s.c, 1}, {w, s.f, 1}, bias, s.activation, y);
-    return kOk;
-  }
   const int64_t filters = s.f / s.groups, depth = s.kh * s.kw * (s.c / s.groups);
-  if (depth == 0) {  // no channels: a product over nothing
-    gemm<T>(pixels, s.f, 0, {x, 0, 0}, {w, s.f, 1}, bias, s.activation, y);
-    return kOk;
-  }
   const int columns = isa::gemm_micro<T>().columns;
   const int64_t panels = (filters + columns - 1) / columns;
   const Scratch<T> packed(s.groups * panels * depth * columns);
@@ -68,6 +55,36 @@ Status conv2d(const Conv2dShape& s, const T* x, const T* w, const T* bias, T* y)
     forward_tile<T>(s, output_patches(s, group), group, x, packed + group * panels * depth * columns, bias, begin,
                     std::min(pixels, begin + tile), y);
   });
+}
+
+}  // namespace
+
+template <class T>
+Status conv2d(const Conv2dShape& s, const T* x, const T* w, const T* bias, T* y) {
+  const int64_t pixels = s.n * s.oh * s.ow;
+  if (pixels == 0 || s.f == 0) return kOk;
+  if (is_depthwise(s)) {
+    depthwise_conv2d(s, x, w, bias, y);
+    return kOk;
+  }
+  if (is_pointwise(s)) {
+    gemm<T>(pixels, s.f, s.c, {x, s.c, 1}, {w, s.f, 1}, bias, s.activation, y);
+    return kOk;
+  }
+  if (s.c == 0) {  // no channels: a product over nothing
+    gemm<T>(pixels, s.f, 0, {x, 0, 0}, {w, s.f, 1}, bias, s.activation, y);
+    return kOk;
+  }
+  if (!suits_winograd(s)) {
+    conv2d_by_patches(s, x, w, bias, y);
+    return kOk;
+  }
+  const Correlation forward = {s.n, s.h, s.w, s.c, s.oh, s.ow, s.f, s.pad_top, s.pad_left};
+  Conv2dShape one = s;
+  one.n = 1;
+  for (const int64_t n : winograd<T>(forward, x, {w, s.c * s.f, s.f, 1}, bias, s.activation, y)) {
+    conv2d_by_patches(one, x + n * s.h * s.w * s.c, w, bias, y + n * s.oh * s.ow * s.f);
+  }
   return kOk;
 }
 

@@ -9,6 +9,7 @@
 #include "cpu/conv_depthwise.h"
 #include "cpu/gemm.h"
 #include "cpu/patches.h"
+#include "cpu/winograd.h"
 #include "runtime/memory.h"
 #include "runtime/threads.h"
 
@@ -70,6 +71,17 @@ void input_grad_phase(const Conv2dShape& s, int64_t group, int64_t phase_row, in
   });
 }
 
+template <class T>
+void input_grad_by_patches(const Conv2dShape& s, const T* dy, const T* w, T* dx) {
+  for (int64_t group = 0; group < s.groups; ++group) {
+    for (int64_t phase_row = 0; phase_row < s.stride_h; ++phase_row) {
+      for (int64_t phase_col = 0; phase_col < s.stride_w; ++phase_col) {
+        input_grad_phase(s, group, phase_row, phase_col, dy, w, dx);
+      }
+    }
+  }
+}
+
 // Adds the weight gradient of pixels [begin, end) to sum (depth, filters).
 template <class T>
 void weight_grad_tile(const Conv2dShape& s, const PatchPlan& plan, int64_t group, const T* x, const T* dy,
@@ -100,12 +112,16 @@ Status conv2d_input_grad(const Conv2dShape& s, const T* dy, const T* w, T* dx) {
     depthwise_input_grad(s, dy, w, dx);
     return kOk;
   }
-  for (int64_t group = 0; group < s.groups; ++group) {
-    for (int64_t phase_row = 0; phase_row < s.stride_h; ++phase_row) {
-      for (int64_t phase_col = 0; phase_col < s.stride_w; ++phase_col) {
-        input_grad_phase(s, group, phase_row, phase_col, dy, w, dx);
-      }
-    }
+  if (!suits_winograd(s)) {
+    input_grad_by_patches(s, dy, w, dx);
+    return kOk;
+  }
+  const Correlation backward = {s.n, s.oh, s.ow, s.f, s.h, s.w, s.c, 2 - s.pad_top, 2 - s.pad_left};
+  const int64_t tap = s.c * s.f;
+  Conv2dShape one = s;
+  one.n = 1;
+  for (const int64_t n : winograd<T>(backward, dy, {w + 8 * tap, -tap, 1, s.f}, nullptr, {}, dx)) {
+    input_grad_by_patches(one, dy + n * s.oh * s.ow * s.f, w, dx + n * s.h * s.w * s.c);
   }
   return kOk;
 }

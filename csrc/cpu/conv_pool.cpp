@@ -1,5 +1,6 @@
 // conv2d + bias + activation + max_pool2d as one: a window's pixels are summed up in registers, where the largest is
-// chosen. Nothing is gathered, the unpooled map is never written, and pixels that the pool drops are never computed.
+// chosen; or Winograd's way, whose tiles are the windows. Nothing is gathered, the unpooled map is never written, and
+// pixels that the pool drops are never computed.
 #include <algorithm>
 
 #include "backend.h"
@@ -7,6 +8,7 @@
 #include "cpu/gemm.h"
 #include "cpu/isa/conv_pool.h"
 #include "cpu/window_frame.h"
+#include "cpu/winograd.h"
 #include "runtime/memory.h"
 #include "runtime/threads.h"
 
@@ -42,13 +44,10 @@ void pooled_rows(const ConvPoolShape& s, const WindowFrame& frame, const T* imag
   }
 }
 
-}  // namespace
-
 template <class T>
-Status conv2d_max_pool2d(const ConvPoolShape& s, const T* x, const T* w, const T* bias, T* y, uint8_t* argmax) {
+void pool_by_windows(const ConvPoolShape& s, const T* x, const T* w, const T* bias, T* y, uint8_t* argmax) {
   const Conv2dShape& conv = s.conv;
   const int64_t row = s.ow * conv.f;
-  if (conv.n * s.oh * row == 0) return kOk;
   const WindowFrame frame(s);
   const FilterPanels panels(conv, isa::gemm_micro<T>().columns);
   const Scratch<T> packed(panels.count * panels.size);
@@ -67,6 +66,28 @@ Status conv2d_max_pool2d(const ConvPoolShape& s, const T* x, const T* w, const T
                    std::min(s.oh, first + block), y + image * s.oh * row,
                    argmax != nullptr ? argmax + image * s.oh * row : nullptr);
   });
+}
+
+}  // namespace
+
+template <class T>
+Status conv2d_max_pool2d(const ConvPoolShape& s, const T* x, const T* w, const T* bias, T* y, uint8_t* argmax) {
+  const Conv2dShape& conv = s.conv;
+  const int64_t pooled = s.oh * s.ow * conv.f;
+  if (conv.n * pooled == 0) return kOk;
+  if (!suits_winograd(conv) || s.pool_h != 2 || s.pool_w != 2) {
+    pool_by_windows(s, x, w, bias, y, argmax);
+    return kOk;
+  }
+  // The tiles of 2 x 2 results are the windows.
+  const Correlation seen = {conv.n, conv.h, conv.w, conv.c, 2 * s.oh, 2 * s.ow, conv.f, conv.pad_top, conv.pad_left};
+  ConvPoolShape one = s;
+  one.conv.n = 1;
+  for (const int64_t n :
+       winograd_max_pool<T>(seen, x, {w, conv.c * conv.f, conv.f, 1}, bias, conv.activation, y, argmax)) {
+    pool_by_windows(one, x + n * conv.h * conv.w * conv.c, w, bias, y + n * pooled,
+                    argmax != nullptr ? argmax + n * pooled : nullptr);
+  }
   return kOk;
 }
 

@@ -1,0 +1,84 @@
+// The maximum over a window's pixels, for all columns of a panel at once, and where it goes.
+#pragma once
+
+#include "cpu/isa/vec.h"
+
+namespace hotloop::isa::HL_TIER {
+namespace {
+
+inline constexpr int kVectors = 2;  // of a panel
+template <class T>
+inline constexpr int kColumns = kVectors * kLanes<T>;
+
+/// All columns of a panel: a value each, and the pixel it came from.
+template <class T>
+struct Best {
+  Vec<T> value[kVectors];
+  Mask<T> pixel[kVectors];
+  Vec<T> sum[kVectors];  // of all values: NaN where there may be a NaN among them
+};
+
+/// A NaN beats numbers, nothing beats an earlier NaN.
+template <class T>
+HL_INLINE Mask<T> wins_exactly(Vec<T> value, Vec<T> best) {
+  return (value > best) | ((value != value) & (best == best));
+}
+
+template <bool kExact, class T>
+HL_INLINE void take_in(const Vec<T> (&value)[kVectors], int64_t pixel, Best<T>& best) {
+#pragma GCC unroll 2
+  for (int v = 0; v < kVectors; ++v) {
+    if (pixel == 0) {
+      best.value[v] = best.sum[v] = value[v];
+      best.pixel[v] = Mask<T>{};
+      continue;
+    }
+    const Mask<T> wins = kExact ? wins_exactly<T>(value[v], best.value[v]) : value[v] > best.value[v];
+    best.value[v] = wins ? value[v] : best.value[v];
+    best.pixel[v] = wins ? Mask<T>{} + static_cast<typename VectorTypes<T>::Int>(pixel) : best.pixel[v];
+    best.sum[v] += value[v];
+  }
+}
+
+// The low byte of every lane. One byte shuffle where the compiler has them; converting would go lane by lane.
+template <class T, std::size_t... I>
+HL_INLINE void store_low_bytes(uint8_t* to, Mask<T> lanes, std::index_sequence<I...>) {
+#if __has_builtin(__builtin_shufflevector)
+  typedef uint8_t Bytes __attribute__((vector_size(kVectorBytes)));
+  const auto low = __builtin_shufflevector((Bytes)lanes, (Bytes)lanes, (I * sizeof(T))...);
+  __builtin_memcpy(to, &low, sizeof...(I));
+#else
+  ((to[I] = static_cast<uint8_t>(lanes[I])), ...);
+#endif
+}
+
+/// What a window's results become, and where they go.
+template <class T>
+struct End {
+  const T* bias;
+  int n;
+  bool relu;
+
+  HL_INLINE void store_best(Best<T>& best, T* y, uint8_t* argmax) const {
+    constexpr int lanes = kLanes<T>;
+    T value[kColumns<T>];
+    uint8_t pixel[kColumns<T>];
+    const bool whole = n == kColumns<T>;
+    T* values = whole ? y : value;
+    uint8_t* pixels = whole && argmax != nullptr ? argmax : pixel;
+#pragma GCC unroll 2
+    for (int v = 0; v < kVectors; ++v) {
+      Vec<T> result = best.value[v] + load(bias + v * lanes);
+      // NaN is not less than zero and passes through.
+      if (relu) result = result < Vec<T>{} ? Vec<T>{} : result;
+      store<T>(values + v * lanes, result);
+      store_low_bytes<T>(pixels + v * lanes, best.pixel[v], std::make_index_sequence<lanes>{});
+    }
+    if (whole) return;
+    for (int j = 0; j < n; ++j) y[j] = value[j];
+    for (int j = 0; j < n && argmax != nullptr; ++j) argmax[j] = pixel[j];
+  }
+};
+
+}  // namespace
+}  // namespace hotloop::isa::HL_TIER

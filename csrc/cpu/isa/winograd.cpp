@@ -1,0 +1,152 @@
+// Channels in lanes, both ways: a transform is sums of whole registers. See cpu/isa/winograd.h for the formulas.
+#include "cpu/isa/winograd.h"
+
+#include "cpu/isa/best.h"
+
+namespace hotloop::isa::HL_TIER {
+namespace {
+
+template <class T>
+HL_INLINE void transform_input_line(const Vec<T> (&d)[4], Vec<T> (&to)[4]) {
+  to[0] = d[0] - d[2];
+  to[1] = d[1] + d[2];
+  to[2] = d[2] - d[1];
+  to[3] = d[1] - d[3];
+}
+
+template <class T>
+HL_INLINE void transform_filter_line(const Vec<T> (&g)[3], Vec<T> (&to)[4]) {
+  const Vec<T> outer = g[0] + g[2];
+  to[0] = g[0];
+  to[1] = (outer + g[1]) * T{0.5};
+  to[2] = (outer - g[1]) * T{0.5};
+  to[3] = g[2];
+}
+
+template <class T>
+void transform_filters(const T* filters, int64_t tap_stride, T* to, int64_t position) {
+  for (int v = 0; v < kVectors; ++v, filters += kLanes<T>, to += kLanes<T>) {
+    Vec<T> columns[4][3];  // down each column first
+#pragma GCC unroll 3
+    for (int j = 0; j < 3; ++j) {
+      Vec<T> g[3], line[4];
+#pragma GCC unroll 3
+      for (int i = 0; i < 3; ++i) g[i] = load(filters + (3 * i + j) * tap_stride);
+      transform_filter_line<T>(g, line);
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) columns[i][j] = line[i];
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      Vec<T> line[4];
+      transform_filter_line<T>(columns[i], line);
+#pragma GCC unroll 4
+      for (int j = 0; j < 4; ++j) store<T>(to + (4 * i + j) * position, line[j]);
+    }
+  }
+}
+
+template <class T>
+void transform_inputs(int64_t channels, const T* const* pixels, T* to, int64_t position) {
+  for_vectors<T>(channels, [&](int64_t c, auto width) __attribute__((always_inline)) {
+    Vec<T> columns[4][4];
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) {
+      Vec<T> d[4], line[4];
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) d[i] = load_width(pixels[4 * i + j] + c, width);
+      transform_input_line<T>(d, line);
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) columns[i][j] = line[i];
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      Vec<T> line[4];
+      transform_input_line<T>(columns[i], line);
+#pragma GCC unroll 4
+      for (int j = 0; j < 4; ++j) store_width(to + (4 * i + j) * position + c, line[j], width);
+    }
+  });
+}
+
+// The four results of one register of columns, row by row.
+template <class T>
+HL_INLINE void sum_up(const T* products, int64_t position, Vec<T> (&result)[4]) {
+  Vec<T> upper[4], lower[4];
+#pragma GCC unroll 4
+  for (int j = 0; j < 4; ++j) {
+    const Vec<T> m1 = load(products + (4 + j) * position), m2 = load(products + (8 + j) * position);
+    upper[j] = load(products + j * position) + (m1 + m2);
+    lower[j] = (m1 - m2) - load(products + (12 + j) * position);
+  }
+  result[0] = upper[0] + (upper[1] + upper[2]);
+  result[1] = (upper[1] - upper[2]) - upper[3];
+  result[2] = lower[0] + (lower[1] + lower[2]);
+  result[3] = (lower[1] - lower[2]) - lower[3];
+}
+
+template <class T>
+HL_INLINE Mask<T> not_finite(Vec<T> sum) {
+  return sum - sum != Vec<T>{};
+}
+
+template <class T>
+bool store_results(const WinogradProducts<T>& products, const WinogradEnd<T>& end, int rows, int cols, T* y,
+                   int64_t y_row, int64_t y_col) {
+  constexpr int lanes = kLanes<T>;
+  T line[4][kColumns<T>];
+  Mask<T> suspect{};
+  const bool whole = rows == 2 && cols == 2 && end.n == kColumns<T>;
+#pragma GCC unroll 2
+  for (int v = 0; v < kVectors; ++v) {
+    Vec<T> result[4];
+    sum_up<T>(products.data + v * lanes, products.position, result);
+    suspect |= not_finite<T>((result[0] + result[1]) + (result[2] + result[3]));
+    const Vec<T> bias = load(end.bias + v * lanes);
+#pragma GCC unroll 4
+    for (int p = 0; p < 4; ++p) {
+      result[p] += bias;
+      if (end.relu) result[p] = result[p] < Vec<T>{} ? Vec<T>{} : result[p];
+      store<T>(whole ? y + p / 2 * y_row + p % 2 * y_col + v * lanes : line[p] + v * lanes, result[p]);
+    }
+  }
+  for (int i = 0; i < rows && !whole; ++i) {
+    for (int j = 0; j < cols; ++j) {
+      __builtin_memcpy(y + i * y_row + j * y_col, line[2 * i + j], static_cast<unsigned>(end.n) * sizeof(T));
+    }
+  }
+  return !any(suspect);
+}
+
+template <class T>
+bool store_largest(const WinogradProducts<T>& products, const WinogradEnd<T>& end, T* y, uint8_t* argmax) {
+  Vec<T> result[4][kVectors];
+#pragma GCC unroll 2
+  for (int v = 0; v < kVectors; ++v) {
+    Vec<T> four[4];
+    sum_up<T>(products.data + v * kLanes<T>, products.position, four);
+#pragma GCC unroll 4
+    for (int p = 0; p < 4; ++p) result[p][v] = four[p];
+  }
+  Best<T> best;
+#pragma GCC unroll 4
+  for (int p = 0; p < 4; ++p) take_in<false>(result[p], p, best);
+  End<T>{end.bias, end.n, end.relu}.store_best(best, y, argmax);
+  Mask<T> suspect{};
+  for (int v = 0; v < kVectors; ++v) suspect |= not_finite<T>(best.sum[v]);
+  return !any(suspect);
+}
+
+}  // namespace
+
+template <class T>
+const WinogradMicro<T>& winograd_table() {
+  static constexpr WinogradMicro<T> table = {transform_filters<T>, transform_inputs<T>, store_results<T>,
+                                             store_largest<T>};
+  return table;
+}
+
+template const WinogradMicro<float>& winograd_table<float>();
+template const WinogradMicro<double>& winograd_table<double>();
+
+}  // namespace hotloop::isa::HL_TIER

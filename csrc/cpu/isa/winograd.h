@@ -1,0 +1,48 @@
+// Winograd's F(2 x 2, 3 x 3): the 2 x 2 results of a 3 x 3 correlation from 16 products instead of 36.
+//
+// For inputs d (4 x 4) and filters g (3 x 3) they are A' [(G g G') * (B' d B)] A, elementwise between the brackets:
+//   B' d: d0 - d2, d1 + d2, d2 - d1, d1 - d3     G g: g0, (g0 + g1 + g2) / 2, (g0 - g1 + g2) / 2, g2
+//   A' m: m0 + m1 + m2, m1 - m2 - m3
+// Summed over channels, each of the 16 positions is a matrix product of its own.
+// Source: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015.
+#pragma once
+
+#include <cstdint>
+
+#include "cpu/isa/micro.h"
+
+namespace hotloop::isa {
+
+inline constexpr int kWinogradPositions = 16;
+
+/// Where the 16 products of one tile are: value j of position p is data[p * position + j], all columns of a panel.
+template <class T>
+struct WinogradProducts {
+  const T* data;
+  int64_t position;
+};
+
+/// What a tile's results become: n <= columns of them a pixel, + bias[j] (readable for all columns), relu if asked for.
+template <class T>
+struct WinogradEnd {
+  const T* bias;
+  int n;
+  bool relu;
+};
+
+template <class T>
+struct WinogradMicro {
+  /// to[p * position + j] = position p of G g G' for filters g[tap * tap_stride + j], j < columns.
+  void (*transform_filters)(const T* filters, int64_t tap_stride, T* to, int64_t position);
+  /// to[p * position + c] = position p of B' d B for pixels d[4 * row + column][c], c < channels.
+  void (*transform_inputs)(int64_t channels, const T* const* pixels, T* to, int64_t position);
+  /// The first `rows` x `cols` results, at y[row * y_row + col * y_col + j]; false where one may not be finite.
+  bool (*store_results)(const WinogradProducts<T>& products, const WinogradEnd<T>& end, int rows, int cols, T* y,
+                        int64_t y_row, int64_t y_col);
+  /// The largest of the four results at y[j], and which, 0 to 3, at argmax[j] or nowhere; false as above.
+  bool (*store_largest)(const WinogradProducts<T>& products, const WinogradEnd<T>& end, T* y, uint8_t* argmax);
+};
+
+HL_MICRO(WinogradMicro, winograd)
+
+}  // namespace hotloop::isa
