@@ -26,6 +26,19 @@ bool readable_in_place(const py::array& array, ArrayType type) {
   return array.strides(rank - 1) == item || array.strides(rank - 2) == item;
 }
 
+// Where the rows of all matrices lie the same step apart they are the rows of one: sets the step. An axis of one has
+// a stride that says nothing.
+bool rows_follow(const Shape& shape, const Shape& strides, int64_t& step) {
+  int64_t rows = 1;
+  for (int axis = static_cast<int>(shape.size()) - 2; axis >= 0; --axis) {
+    if (shape[axis] == 1) continue;
+    if (rows == 1) step = strides[axis];
+    if (strides[axis] != rows * step) return false;
+    rows *= shape[axis];
+  }
+  return true;
+}
+
 Matrix as_matrix(const char* op, const Argument& argument, ArrayType type, bool left) {
   Matrix matrix;
   py::array given;
@@ -72,14 +85,17 @@ void broadcast_batch(const char* op, const Matrix& a, const Matrix& b, MatmulSha
   }
 }
 
-// Where all matrices of a stand one behind the other and b is one for all, the batch is just more rows.
-void join_rows(MatmulShape& s) {
-  int64_t rows = s.m;
-  for (int axis = s.batch_rank - 1; axis >= 0; --axis) {
-    if (s.b_batch[axis] != 0 || s.a_batch[axis] != rows * s.a_row) return;
-    rows *= s.batch[axis];
+// Where b is one for all, the batch is just more rows: by the shapes alone, since one row is summed up in another way
+// than many, and the same bits should come from any strides. Where they can't be read as rows, a is copied.
+void join_rows(const char* op, const Argument& a_arg, ArrayType type, const Matrix& b, Matrix& a, MatmulShape& s) {
+  if (!std::all_of(b.shape.begin(), b.shape.end() - 2, [](int64_t size) { return size == 1; })) return;
+  if (!rows_follow(a.shape, a.strides, s.a_row)) {
+    a.keep = as_factor(op, a_arg, type).ndarray();
+    a.data = const_cast<void*>(a.keep.data());
+    s.a_row = s.k;
+    s.a_col = 1;
   }
-  s.m = rows;
+  for (int axis = 0; axis < s.batch_rank; ++axis) s.m *= s.batch[axis];
   s.batch_rank = 0;
 }
 
@@ -89,7 +105,8 @@ py::object product(const char* op, const Argument& a_arg, const Argument& b_arg,
                    double alpha, py::handle out) {
   const Argument bias_arg{"bias", bias_in};
   const ArrayType type = common_type(op, {a_arg, b_arg, bias_arg});
-  const Matrix a = as_matrix(op, a_arg, type, true), b = as_matrix(op, b_arg, type, false);
+  Matrix a = as_matrix(op, a_arg, type, true);
+  const Matrix b = as_matrix(op, b_arg, type, false);
   const Array bias = as_array(op, bias_arg, type);
   const std::size_t a_last = a.shape.size() - 1, b_last = b.shape.size() - 1;
   MatmulShape s{};
@@ -108,7 +125,7 @@ py::object product(const char* op, const Argument& a_arg, const Argument& b_arg,
   s.activation = activation_spec(op, activation, alpha);
   Shape shape;
   broadcast_batch(op, a, b, s, shape);
-  join_rows(s);
+  join_rows(op, a_arg, type, b, a, s);
   if (a.keep.ndim() > 1) shape.push_back(a.shape[a_last - 1]);
   if (b.keep.ndim() > 1) shape.push_back(s.n);
   const Output c(op, type, shape, out, {a_arg, b_arg, bias_arg});

@@ -17,7 +17,6 @@ constexpr int64_t kFewestPixels = 36;    // of a result: below, the filters' tra
 constexpr int64_t kInputs = 1 << 16;     // transformed inputs that a job should have: half of L2
 constexpr int64_t kFewestTiles = 4;      // of a job, in register tiles: so often is a panel read
 constexpr int64_t kWantedJobs = 64;
-constexpr int64_t kShortSum = 256;  // as long as those of a matrix product
 
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -107,10 +106,7 @@ std::vector<int64_t> for_tiles(const Correlation& s, const Tiles& tiles, const T
         for (int64_t p = 0; p < kPositions; ++p) {
           const T* left = inputs + (t * kPositions + p * rows) * s.c;
           const T* right = filters + (index * kPositions + p) * panel_position;
-          for (int64_t c = 0; c < s.c; c += kShortSum) {
-            gemm.tile(m, gemm.columns, std::min(kShortSum, s.c - c), left + c, s.c, 1, right + c * columns, columns,
-                      products + p * product_position, columns, {.add = c > 0});
-          }
+          gemm.tile(m, gemm.columns, s.c, left, s.c, 1, right, columns, products + p * product_position, columns, {});
         }
         for (int64_t r = 0; r < m; ++r) {
           const Tile& tile = places[t + r];

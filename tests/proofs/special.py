@@ -52,6 +52,7 @@ CHECKS |= {
     "linear": special_products.linear,
     "conv2d": special_products.conv2d,
     "conv2d_max_pool2d": special_products.conv2d_max_pool2d,
+    "conv2d conv2d_max_pool2d, deep": special_products.deep_convolutions,
     "max_pool2d avg_pool2d global_max_pool2d global_avg_pool2d": special_products.pools,
 }
 

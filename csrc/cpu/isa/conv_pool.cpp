@@ -11,7 +11,6 @@ inline constexpr int kPixels = 4;  // summed up at a time
 // Windows of at most kPixels pixels that are summed up at a time, so that the sums hide each other's latency.
 inline constexpr int kWindows = HL_VECTOR_REGISTERS >= 32 ? 2 : 1;
 inline constexpr int kTaps = HL_VECTOR_REGISTERS >= 32 ? 12 : 6;  // whose weight gradients are summed up at a time
-inline constexpr int64_t kShortSum = 256;                         // as long as those of a matrix product
 
 // sum[r] = products of the patches that begin at row[r] with the panel.
 template <int M, class T>

@@ -5,7 +5,16 @@
 // HL_TIERS(X, ...) is CMake's: X(tier, ...) for each tier that is built, and in a body for its own alone.
 #pragma once
 
+#include <cstdint>
+
 #include "runtime/cpu_features.h"
+
+namespace hotloop::isa {
+
+/// So many products are added up one after the other; longer sums are sums of such, which keeps their errors small.
+inline constexpr int64_t kShortSum = 128;
+
+}  // namespace hotloop::isa
 
 #define HL_MICRO_TABLE(tier, Table, name) \
   namespace tier {                        \

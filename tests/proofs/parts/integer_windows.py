@@ -47,8 +47,18 @@ def given(x, options):
 LARGEST = 5_000_000  # products of a convolution: more take int64 arithmetic too long
 
 
+def deep_arguments(case):
+    """3 x 3 windows of many channels: the CPU sums up tiles of them."""
+    channels, filters = (case.one_of(16, 17, 24, 31, 32, 33, 40) for _ in range(2))
+    h, w = (case.choose.randint(5, 12) for _ in range(2))
+    options = {"stride": 1, "dilation": 1, "groups": 1, "padding": any_padding(case)}
+    return (case.one_of(1, 1, 2, 3), h, w, channels), (3, 3, channels, filters), options
+
+
 def conv_arguments(case):
     """(x shape, w shape, options)"""
+    if case.chance(0.04):
+        return deep_arguments(case)
     window = [case.one_of(1, 2, 3, 3, 4, 5) for _ in range(2)] if case.chance(0.8) else (1, 1)
     stride, dilation = pair_or_one(case, 1, 1, 1, 2, 3), pair_or_one(case, 1, 1, 1, 2, 3)
     groups = case.one_of(1, 1, 1, 2, 3)
@@ -104,7 +114,8 @@ def conv2d(case):
 def conv2d_max_pool2d(case):
     x_shape, w_shape, options = conv_arguments(case)
     windows, groups = windows_of(x_shape, w_shape[:2], options), options["groups"]
-    pool = [case.choose.randint(1, min(4, size)) for size in windows.grid]
+    pool = [2, 2] if case.chance(0.3) else [case.choose.randint(1, 4) for _ in range(2)]
+    pool = [min(pair) for pair in zip(pool, windows.grid, strict=True)]
     relu, bias = case.chance(0.5), case.chance(0.7)
     limit, (x, w, b) = conv_integers(case, x_shape, w_shape, windows)
     options |= is_nchw(case) | {"activation": "relu" if relu else None, "pool": tuple(pool)}

@@ -8,7 +8,7 @@ import hotloop as hl
 
 def extents(case, span, width):
     """(h, w) of images and whether the window fits them without padding."""
-    h = int(span[0] + case.rng.integers(0, 4))
+    h = int(span[0] + case.rng.integers(0, 6))
     return h, width, width >= span[1]
 
 
@@ -17,9 +17,16 @@ def padding_for(case, fits, span):
     return case.pick("valid", "same", around) if fits else "same"
 
 
+def any_window(case):
+    """3 x 3 is what most have: the CPU does it in a way of its own."""
+    return (3, 3) if case.chance(0.3) else (int(case.rng.integers(1, 4)), int(case.rng.integers(1, 4)))
+
+
 def conv2d(case, width, channels, filters):
-    window = (int(case.rng.integers(1, 4)), int(case.rng.integers(1, 4)))
+    window = any_window(case)
     stride, dilation = (case.pick(1, 1, 2), case.pick(1, 1, 2, 3)), (case.pick(1, 1, 2), case.pick(1, 1, 2))
+    if case.chance(0.4):
+        stride = dilation = (1, 1)
     span = [(k - 1) * d + 1 for k, d in zip(window, dilation, strict=True)]
     h, w, fits = extents(case, span, width)
     common = [g for g in (1, 1, 2, 3, 5, channels) if g and channels % g == 0 and filters % g == 0]
@@ -47,8 +54,8 @@ def conv2d(case, width, channels, filters):
 
 def conv2d_max_pool2d(case, width, channels, filters):
     """Where the maximum is must be agreed upon: the numbers are small integers, whose sums are exact."""
-    window = (int(case.rng.integers(1, 4)), int(case.rng.integers(1, 4)))
-    pool = (int(case.rng.integers(1, 4)), int(case.rng.integers(1, 4)))
+    window = any_window(case)
+    pool = (2, 2) if case.chance(0.4) else (int(case.rng.integers(1, 4)), int(case.rng.integers(1, 4)))
     h, w, fits = extents(case, window, width)
     options = {"padding": padding_for(case, fits, window)}
     shapes = (case.pick(1, 2), h, w, channels), (*window, channels, filters), (filters,)

@@ -184,6 +184,44 @@ def conv2d_max_pool2d(place, rng, n):
         assert_near(got, want[at : at + 1], f"{what}, alone", slack=slack)
 
 
+def some_specials(rng, x):
+    """x, and x with each special at one place: (1 + specials, *x.shape)"""
+    many = np.repeat(x.reshape(1, -1), 1 + len(SPECIALS), 0)
+    many[np.arange(1, len(many)), rng.integers(0, x.size, len(SPECIALS))] = SPECIALS
+    return many.reshape(-1, *x.shape)
+
+
+def deep_convolutions(place, rng, n):
+    """3 x 3 windows of many channels, in all four ways that the CPU has to sum up tiles of them. n is the image's place
+    among sizes: a product of it may be large enough for its parts to be infinite."""
+    h, w, c, f = 6 + n % 3, 6 + n // 3 % 3, 16 + n // 9 % 4, int(rng.integers(16, 34))
+    padding = int(rng.integers(0, 3))
+    if padding == 0:
+        h, w = h + 2, w + 2
+    weights = uniform(rng, 3, 3, c, f)
+    images = some_specials(rng, uniform(rng, h, w, c))
+    windows = Windows(images.shape, (3, 3), padding=padding)
+    dy = uniform(rng, len(images), *windows.grid, f)
+
+    def op(x, w):
+        return hl.conv2d(x, w, padding=padding)
+
+    what = f"conv2d of {(h, w, c)} by {weights.shape}, padding {padding}"
+    check_convolution(place, images, weights, dy, windows, op, 1, what)
+    one = Windows((1, h, w, c), (3, 3), padding=padding)
+    for slopes in some(rng, some_specials(rng, dy[0]), 3):
+        check_convolution(place, images[:1], weights, slopes[None], one, op, 1, f"{what}, special dy")
+    for changed in some(rng, some_specials(rng, weights), 3):
+        check_convolution(place, images[:1], changed, dy[:1], one, op, 1, f"{what}, special weights")
+    large = images[:1] * np.float32(3e38 / (4 * 9 * max(c, f)))  # a sum of all products is just finite
+    check_convolution(place, large, weights, dy[:1], one, op, 1, f"{what}, large")
+    full = arithmetic.conv2d(images.astype(float), weights.astype(float), windows, 1)
+    want, _ = arithmetic.max_pool2d(full, Windows(full.shape, (2, 2), (2, 2)))
+    got = place.call(lambda x, w: hl.conv2d_max_pool2d(x, w, pool=2, padding=padding), images, weights)[0]
+    slack = 1e-5 * np.max(arithmetic.conv2d(finite(images), finite(weights), windows, 1))
+    assert_near(got, want, f"{what}, pooled", slack=slack)
+
+
 def pools(place, rng, n):
     h, w, c = image_shape(rng, n)
     window, options = geometry(rng, h, w)
