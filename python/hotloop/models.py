@@ -149,7 +149,7 @@ class Sequential(Model):
             self.add(layer)
 
     def named_children(self):
-        return ((str(i), layer) for i, layer in enumerate(self._layers))
+        return [(str(i), layer) for i, layer in enumerate(self._layers)]
 
     def add(self, layer):
         """Appends a layer; builds it if the shape of its input is known.

@@ -15,13 +15,12 @@ from hotloop.devices import device_of, moved
 from hotloop.layers.auto_name import auto_name
 from hotloop.layers.config import from_json, to_json
 from hotloop.layers.context import context
-from hotloop.layers.tree import all_layers, find, named_weights
+from hotloop.layers.tree import Finder, all_layers, named_weights
 from hotloop.names import choose
 
 __all__ = ["Layer"]
 
 _DTYPES = {"float32": np.dtype(np.float32), "float64": np.dtype(np.float64)}
-_CHILDLESS = frozenset({type(None), bool, int, float, str, *map(type, _DTYPES.values())})  # most attributes
 
 
 class derived:
@@ -197,10 +196,8 @@ class Layer:
         return Tensor(values, requires_grad=trainable and self._trainable, name=name)
 
     def named_children(self):
-        """(path, Tensor or Layer) of what the layer holds directly."""
-        for key, value in vars(self).items():
-            if type(value) not in _CHILDLESS:
-                yield from find(key, value, Layer)
+        """[(path, Tensor or Layer)] of what the layer holds directly."""
+        return _children.among(vars(self).items())
 
     def named_weights(self):
         """[(path, Tensor)] of all weights, sublayers' too, e.g. ("dense1.kernel", Tensor)."""
@@ -293,6 +290,9 @@ class Layer:
         shown = {name: getattr(self, name) for name in self.config_names}
         parts = [f"{name}={_brief(value)}" for name, value in shown.items() if value != defaults.get(name)]
         return f"{type(self).__name__}({', '.join([*parts, f'name={self.name!r}'])})"
+
+
+_children = Finder(Layer)
 
 
 class Pointwise(Layer):

@@ -8,21 +8,47 @@ def is_weight(tensor):
     return tensor.is_leaf and (tensor.requires_grad or tensor.name is not None)
 
 
-def find(path, value, wanted):
-    """(path, object) of every Tensor and every instance of `wanted` in value."""
-    if isinstance(value, wanted) or (isinstance(value, Tensor) and is_weight(value)):
-        yield path, value
-    elif isinstance(value, list | tuple):
-        for i, item in enumerate(value):
-            yield from find(f"{path}.{i}", item, wanted)
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            yield from find(f"{path}.{key}", item, wanted)
+_NONE, _TENSOR, _WANTED, _SEQUENCE, _MAPPING = range(5)
+
+
+class Finder:
+    """Finds Tensors and instances of a class. A walk looks at every attribute of a model, most of which are settings:
+    what a type can hold is asked once.
+
+    Args:
+        wanted: the class.
+    """
+
+    def __init__(self, wanted):
+        self._wanted = wanted
+        self._kinds = {}
+
+    def _kind(self, cls):
+        pairs = (self._wanted, _WANTED), (Tensor, _TENSOR), ((list, tuple), _SEQUENCE), (dict, _MAPPING)
+        kind = self._kinds[cls] = next((kind for base, kind in pairs if issubclass(cls, base)), _NONE)
+        return kind
+
+    def among(self, items):
+        """[(path, object)] of every weight and every instance in the values of (name, value) pairs."""
+        found, kinds = [], self._kinds
+        for name, value in items:
+            cls = type(value)
+            kind = kinds.get(cls)
+            if kind is None:
+                kind = self._kind(cls)
+            if kind == _NONE:
+                continue
+            if kind == _WANTED or (kind == _TENSOR and is_weight(value)):
+                found.append((name, value))
+            elif kind in (_SEQUENCE, _MAPPING):
+                inner = value.items() if kind == _MAPPING else enumerate(value)
+                found += [(f"{name}.{path}", item) for path, item in self.among(inner)]
+        return found
 
 
 def named_weights(layer):
     """(path, Tensor) of all weights of a layer and the layers in it, each Tensor once, in order of the attributes."""
-    seen = set()
+    seen, found = set(), []
 
     def walk(owner, prefix):
         seen.add(id(owner))
@@ -31,11 +57,12 @@ def named_weights(layer):
                 continue
             if isinstance(item, Tensor):
                 seen.add(id(item))
-                yield prefix + path, item
+                found.append((prefix + path, item))
             else:
-                yield from walk(item, f"{prefix}{path}.")
+                walk(item, f"{prefix}{path}.")
 
-    return list(walk(layer, ""))
+    walk(layer, "")
+    return found
 
 
 def direct_layers(layer):
