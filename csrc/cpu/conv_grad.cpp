@@ -103,6 +103,38 @@ void weight_grad_tile(const Conv2dShape& s, const PatchPlan& plan, int64_t group
   gemm_block<T>(depth, filters, count, left, {packed, count * columns, columns}, sum, filters, {.add = add});
 }
 
+template <class T>
+void weight_grad_by_patches(const Conv2dShape& s, const T* x, const T* dy, T* dw) {
+  const int64_t pixels = s.n * s.oh * s.ow, filters = s.f / s.groups, depth = s.kh * s.kw * (s.c / s.groups);
+  const int64_t size = s.groups * depth * filters;
+  const int64_t tile = tile_pixels(output_patches(s, 0));
+  const int64_t tiles = (pixels + tile - 1) / tile;
+  const int64_t per_part = (tiles + kMaxParts - 1) / kMaxParts, parts = (tiles + per_part - 1) / per_part;
+  const Scratch<T> sums(parts * size);
+  parallel_for(parts * s.groups, [&](int64_t job) {
+    const int64_t part = job / s.groups, group = job % s.groups;
+    const PatchPlan plan = output_patches(s, group);
+    T* sum = sums + part * size + group * depth * filters;
+    const int64_t last = std::min(tiles, (part + 1) * per_part);
+    for (int64_t t = part * per_part; t < last; ++t) {
+      breathe();
+      weight_grad_tile(s, plan, group, x, dy, t * tile, std::min(pixels, (t + 1) * tile), t > part * per_part, sum);
+    }
+  });
+  if (s.groups == 1) {
+    add_parts<T>(parts, size, sums, dw);
+    return;
+  }
+  const Scratch<T> total(size);
+  add_parts<T>(parts, size, sums, total.get());
+  // Groups stand one behind the other; dw has them side by side.
+  for (int64_t group = 0; group < s.groups; ++group) {
+    for (int64_t d = 0; d < depth; ++d) {
+      std::copy_n(total + (group * depth + d) * filters, filters, dw + d * s.f + group * filters);
+    }
+  }
+}
+
 }  // namespace
 
 template <class T>
@@ -128,10 +160,9 @@ Status conv2d_input_grad(const Conv2dShape& s, const T* dy, const T* w, T* dx) {
 
 template <class T>
 Status conv2d_weight_grad(const Conv2dShape& s, const T* x, const T* dy, T* dw) {
-  const int64_t pixels = s.n * s.oh * s.ow, filters = s.f / s.groups, depth = s.kh * s.kw * (s.c / s.groups);
-  const int64_t size = s.groups * depth * filters;
+  const int64_t size = s.kh * s.kw * (s.c / s.groups) * s.f;
   if (size == 0) return kOk;
-  if (pixels == 0) {
+  if (s.n * s.oh * s.ow == 0) {
     std::fill_n(dw, size, T{});
     return kOk;
   }
@@ -139,32 +170,8 @@ Status conv2d_weight_grad(const Conv2dShape& s, const T* x, const T* dy, T* dw) 
     depthwise_weight_grad(s, x, dy, dw);
     return kOk;
   }
-  const int64_t tile = tile_pixels(output_patches(s, 0));
-  const int64_t tiles = (pixels + tile - 1) / tile;
-  const int64_t per_part = (tiles + kMaxParts - 1) / kMaxParts, parts = (tiles + per_part - 1) / per_part;
-  const Scratch<T> sums(parts * size);
-  parallel_for(parts * s.groups, [&](int64_t job) {
-    const int64_t part = job / s.groups, group = job % s.groups;
-    const PatchPlan plan = output_patches(s, group);
-    T* sum = sums + part * size + group * depth * filters;
-    const int64_t last = std::min(tiles, (part + 1) * per_part);
-    for (int64_t t = part * per_part; t < last; ++t) {
-      breathe();
-      weight_grad_tile(s, plan, group, x, dy, t * tile, std::min(pixels, (t + 1) * tile), t > part * per_part, sum);
-    }
-  });
-  if (s.groups == 1) {
-    add_parts<T>(parts, size, sums, dw);
-    return kOk;
-  }
-  const Scratch<T> total(size);
-  add_parts<T>(parts, size, sums, total.get());
-  // Groups stand one behind the other; dw has them side by side.
-  for (int64_t group = 0; group < s.groups; ++group) {
-    for (int64_t d = 0; d < depth; ++d) {
-      std::copy_n(total + (group * depth + d) * filters, filters, dw + d * s.f + group * filters);
-    }
-  }
+  const Correlation forward = {s.n, s.h, s.w, s.c, s.oh, s.ow, s.f, s.pad_top, s.pad_left};
+  if (!suits_winograd(s) || !winograd_weight_grad(forward, x, dy, dw)) weight_grad_by_patches(s, x, dy, dw);
   return kOk;
 }
 

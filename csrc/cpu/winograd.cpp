@@ -17,6 +17,9 @@ constexpr int64_t kFewestPixels = 36;    // of a result: below, the filters' tra
 constexpr int64_t kInputs = 1 << 16;     // transformed inputs that a job should have: half of L2
 constexpr int64_t kFewestTiles = 4;      // of a job, in register tiles: so often is a panel read
 constexpr int64_t kWantedJobs = 64;
+constexpr int64_t kGradTiles = 128;     // of a sum over tiles at a time
+constexpr int64_t kMaxParts = 16;       // that have sums of their own,
+constexpr int64_t kGradSums = 1 << 24;  // of so many elements in all
 
 constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -75,6 +78,17 @@ void transform_inputs(const Correlation& s, const Tile& tile, const T* x, const 
   isa::winograd_micro<T>().transform_inputs(s.c, pixels, to, position);
 }
 
+// The same of the gradients of a tile's results.
+template <class T>
+void transform_slopes(const Correlation& s, const Tile& tile, const T* dy, const T* zeros, T* to, int64_t position) {
+  const T* slopes[4];
+  for (int64_t p = 0; p < 4; ++p) {
+    const int64_t i = 2 * tile.i + p / 2, j = 2 * tile.j + p % 2;
+    slopes[p] = i < s.oh && j < s.ow ? dy + ((tile.image * s.oh + i) * s.ow + j) * s.f : zeros;
+  }
+  isa::winograd_micro<T>().transform_slopes(s.f, slopes, to, position);
+}
+
 // store(tile, first filter, where the products are, end) -> whether all are finite.
 template <class T, class Store>
 std::vector<int64_t> for_tiles(const Correlation& s, const Tiles& tiles, const T* x, const FilterView<T>& w,
@@ -106,7 +120,8 @@ std::vector<int64_t> for_tiles(const Correlation& s, const Tiles& tiles, const T
         for (int64_t p = 0; p < kPositions; ++p) {
           const T* left = inputs + (t * kPositions + p * rows) * s.c;
           const T* right = filters + (index * kPositions + p) * panel_position;
-          gemm.tile(m, gemm.columns, s.c, left, s.c, 1, right, columns, products + p * product_position, columns, {});
+          sum_tile(gemm, m, gemm.columns, s.c, {left, s.c, 1}, right, columns, products + p * product_position, columns,
+                   {});
         }
         for (int64_t r = 0; r < m; ++r) {
           const Tile& tile = places[t + r];
@@ -168,11 +183,52 @@ std::vector<int64_t> winograd_max_pool(const Correlation& s, const T* x, const F
   return again;
 }
 
+template <class T>
+bool winograd_weight_grad(const Correlation& s, const T* x, const T* dy, T* dw) {
+  const Tiles tiles(s, false);
+  const int64_t columns = isa::gemm_micro<T>().columns, width = ceil_div(s.f, columns) * columns, size = s.c * width;
+  const int64_t blocks = ceil_div(tiles.count, kGradTiles);
+  const int64_t per_part = ceil_div(blocks, std::clamp<int64_t>(kGradSums / (kPositions * size), 1, kMaxParts));
+  const int64_t parts = ceil_div(blocks, per_part);
+  const Scratch<T> sums(parts * kPositions * size), zeros(std::max(s.c, s.f));
+  std::fill_n(zeros.get(), std::max(s.c, s.f), T{});
+  parallel_for(parts, [&](int64_t part) {
+    const Scratch<T> inputs(kPositions * kGradTiles * s.c), slopes(kPositions * kGradTiles * width);
+    std::fill_n(slopes.get(), kPositions * kGradTiles * width, T{});  // there may be columns behind the filters
+    for (int64_t block = part * per_part; block < std::min(blocks, (part + 1) * per_part); ++block) {
+      const int64_t begin = block * kGradTiles, count = std::min(kGradTiles, tiles.count - begin);
+      for (int64_t t = 0; t < count; ++t) {
+        const Tile tile(tiles, begin + t);
+        transform_inputs<T>(s, tile, x, zeros, inputs + t * s.c, kGradTiles * s.c);
+        transform_slopes<T>(s, tile, dy, zeros, slopes + t * width, kGradTiles * width);
+      }
+      for (int64_t p = 0; p < kPositions; ++p) {
+        breathe();
+        gemm_block<T>(s.c, width, count, {inputs + p * kGradTiles * s.c, 1, s.c},
+                      {slopes + p * kGradTiles * width, columns, width}, sums + (part * kPositions + p) * size, width,
+                      {.add = block > part * per_part});
+      }
+    }
+  });
+  const Scratch<T> total(kPositions * size);
+  add_parts<T>(parts, kPositions * size, sums, total.get());
+  std::atomic<bool> finite = true;
+  parallel_ranges(s.c, 16, [&](int64_t begin, int64_t end) {
+    for (int64_t c = begin; c < end; ++c) {
+      if (!isa::winograd_micro<T>().store_filter_grad(s.f, total + c * width, size, dw + c * s.f, s.c * s.f)) {
+        finite.store(false, std::memory_order_relaxed);
+      }
+    }
+  });
+  return finite;
+}
+
 #define HL_INSTANTIATE(T)                                                                                          \
   template std::vector<int64_t> winograd<T>(const Correlation&, const T*, const FilterView<T>&, const T*,          \
                                             ActivationSpec, T*);                                                   \
   template std::vector<int64_t> winograd_max_pool<T>(const Correlation&, const T*, const FilterView<T>&, const T*, \
-                                                     ActivationSpec, T*, uint8_t*);
+                                                     ActivationSpec, T*, uint8_t*);                                \
+  template bool winograd_weight_grad<T>(const Correlation&, const T*, const T*, T*);
 HL_INSTANTIATE(float)
 HL_INSTANTIATE(double)
 

@@ -39,4 +39,8 @@ template <class T>
 std::vector<int64_t> winograd_max_pool(const Correlation& s, const T* x, const FilterView<T>& filters, const T* bias,
                                        ActivationSpec activation, T* y, uint8_t* argmax);
 
+/// dw (3, 3, c, f) from x (n, h, w, c) and dy (n, oh, ow, f); whether that is what the plain way gives, as above.
+template <class T>
+bool winograd_weight_grad(const Correlation& s, const T* x, const T* dy, T* dw);
+
 }  // namespace hotloop::cpu

@@ -18,24 +18,6 @@ inline constexpr int kVectors = 2;
 template <class T>
 inline constexpr int kColumns = kVectors * kLanes<T>;
 
-// sum += steps [begin, end) of k.
-template <class T, int M, int V>
-HL_INLINE void add_products(int64_t begin, int64_t end, const T* const (&row)[M], int64_t a_col, const T* b,
-                            int64_t b_row, Vec<T> (&sum)[M][V]) {
-  b += begin * b_row;
-  for (int64_t at = begin * a_col; begin < end; ++begin, at += a_col, b += b_row) {
-    Vec<T> right[V];
-#pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) right[v] = load(b + v * kLanes<T>);
-#pragma GCC unroll 16
-    for (int i = 0; i < M; ++i) {
-      const Vec<T> left = splat(row[i][at]);
-#pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) sum[i][v] += left * right[v];
-    }
-  }
-}
-
 template <class T, int M, int V>
 HL_INLINE void sum_products(int64_t k, const T* a, int64_t a_row, int64_t a_col, const T* b, int64_t b_row,
                             Vec<T> (&sum)[M][V]) {
@@ -46,14 +28,16 @@ HL_INLINE void sum_products(int64_t k, const T* a, int64_t a_row, int64_t a_col,
   for (int i = 0; i < M; ++i)
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) sum[i][v] = Vec<T>{};
-  add_products<T, M, V>(0, k < kShortSum ? k : kShortSum, row, a_col, b, b_row, sum);
-  for (int64_t p = kShortSum; p < k; p += kShortSum) {
-    Vec<T> part[M][V] = {};
-    add_products<T, M, V>(p, p + kShortSum < k ? p + kShortSum : k, row, a_col, b, b_row, part);
-#pragma GCC unroll 16
-    for (int i = 0; i < M; ++i)
+  for (int64_t p = 0, at = 0; p < k; ++p, at += a_col, b += b_row) {
+    Vec<T> right[V];
 #pragma GCC unroll 4
-      for (int v = 0; v < V; ++v) sum[i][v] += part[i][v];
+    for (int v = 0; v < V; ++v) right[v] = load(b + v * kLanes<T>);
+#pragma GCC unroll 16
+    for (int i = 0; i < M; ++i) {
+      const Vec<T> left = splat(row[i][at]);
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) sum[i][v] += left * right[v];
+    }
   }
 }
 

@@ -7,6 +7,11 @@ namespace hotloop::isa::HL_TIER {
 namespace {
 
 template <class T>
+HL_INLINE Mask<T> not_finite(Vec<T> sum) {
+  return sum - sum != Vec<T>{};
+}
+
+template <class T>
 HL_INLINE void transform_input_line(const Vec<T> (&d)[4], Vec<T> (&to)[4]) {
   to[0] = d[0] - d[2];
   to[1] = d[1] + d[2];
@@ -69,6 +74,44 @@ void transform_inputs(int64_t channels, const T* const* pixels, T* to, int64_t p
   });
 }
 
+template <class T>
+HL_INLINE void transform_slope_line(const Vec<T> (&g)[2], Vec<T> (&to)[4]) {
+  to[0] = g[0];
+  to[1] = (g[0] + g[1]) * T{0.5};
+  to[2] = (g[0] - g[1]) * T{0.5};
+  to[3] = g[1];
+}
+
+template <class T>
+void transform_slopes(int64_t filters, const T* const* slopes, T* to, int64_t position) {
+  for_vectors<T>(filters, [&](int64_t f, auto width) __attribute__((always_inline)) {
+    Vec<T> columns[4][2];
+#pragma GCC unroll 2
+    for (int j = 0; j < 2; ++j) {
+      const Vec<T> g[2] = {load_width(slopes[j] + f, width), load_width(slopes[2 + j] + f, width)};
+      Vec<T> line[4];
+      transform_slope_line<T>(g, line);
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) columns[i][j] = line[i];
+    }
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) {
+      Vec<T> line[4];
+      transform_slope_line<T>(columns[i], line);
+#pragma GCC unroll 4
+      for (int j = 0; j < 4; ++j) store_width(to + (4 * i + j) * position + f, line[j], width);
+    }
+  });
+}
+
+template <class T>
+HL_INLINE void sum_up_line(const Vec<T> (&m)[4], Vec<T> (&to)[3]) {
+  const Vec<T> middle = m[1] + m[2];
+  to[0] = m[0] + middle;
+  to[1] = m[1] - m[2];
+  to[2] = middle - m[3];
+}
+
 // The four results of one register of columns, row by row.
 template <class T>
 HL_INLINE void sum_up(const T* products, int64_t position, Vec<T> (&result)[4]) {
@@ -86,8 +129,31 @@ HL_INLINE void sum_up(const T* products, int64_t position, Vec<T> (&result)[4]) 
 }
 
 template <class T>
-HL_INLINE Mask<T> not_finite(Vec<T> sum) {
-  return sum - sum != Vec<T>{};
+bool store_filter_grad(int64_t n, const T* products, int64_t position, T* w, int64_t tap_stride) {
+  Mask<T> suspect{};
+  for_vectors<T>(n, [&](int64_t f, auto width) __attribute__((always_inline)) {
+    Vec<T> columns[3][4];
+#pragma GCC unroll 4
+    for (int j = 0; j < 4; ++j) {
+      Vec<T> m[4], line[3];
+#pragma GCC unroll 4
+      for (int i = 0; i < 4; ++i) m[i] = load_width(products + (4 * i + j) * position + f, width);
+      sum_up_line<T>(m, line);
+#pragma GCC unroll 3
+      for (int i = 0; i < 3; ++i) columns[i][j] = line[i];
+    }
+#pragma GCC unroll 3
+    for (int i = 0; i < 3; ++i) {
+      Vec<T> line[3];
+      sum_up_line<T>(columns[i], line);
+#pragma GCC unroll 3
+      for (int j = 0; j < 3; ++j) {
+        store_width(w + (3 * i + j) * tap_stride + f, line[j], width);
+        suspect |= not_finite<T>(line[j]);
+      }
+    }
+  });
+  return !any(suspect);
 }
 
 template <class T>
@@ -142,7 +208,7 @@ bool store_largest(const WinogradProducts<T>& products, const WinogradEnd<T>& en
 template <class T>
 const WinogradMicro<T>& winograd_table() {
   static constexpr WinogradMicro<T> table = {transform_filters<T>, transform_inputs<T>, store_results<T>,
-                                             store_largest<T>};
+                                             store_largest<T>,     transform_slopes<T>, store_filter_grad<T>};
   return table;
 }
 

@@ -3,7 +3,9 @@
 // For inputs d (4 x 4) and filters g (3 x 3) they are A' [(G g G') * (B' d B)] A, elementwise between the brackets:
 //   B' d: d0 - d2, d1 + d2, d2 - d1, d1 - d3     G g: g0, (g0 + g1 + g2) / 2, (g0 - g1 + g2) / 2, g2
 //   A' m: m0 + m1 + m2, m1 - m2 - m3
-// Summed over channels, each of the 16 positions is a matrix product of its own.
+// Summed over channels, each of the 16 positions is a matrix product of its own. The gradient of the filters is F(3 x
+// 3, 2 x 2): the 3 x 3 results of a correlation with the 2 x 2 gradients of a tile, summed over tiles. B is the same,
+//   G g: g0, (g0 + g1) / 2, (g0 - g1) / 2, g1     A' m: m0 + m1 + m2, m1 - m2, m1 + m2 - m3
 // Source: Lavin and Gray, "Fast Algorithms for Convolutional Neural Networks", 2015.
 #pragma once
 
@@ -41,6 +43,11 @@ struct WinogradMicro {
                         int64_t y_row, int64_t y_col);
   /// The largest of the four results at y[j], and which, 0 to 3, at argmax[j] or nowhere; false as above.
   bool (*store_largest)(const WinogradProducts<T>& products, const WinogradEnd<T>& end, T* y, uint8_t* argmax);
+
+  /// to[p * position + f] = position p of G g G' for gradients g[2 * row + column][f], f < filters.
+  void (*transform_slopes)(int64_t filters, const T* const* slopes, T* to, int64_t position);
+  /// w[tap * tap_stride + j] = A' m A, j < n, for m at products[p * position + j]; false where one may not be finite.
+  bool (*store_filter_grad)(int64_t n, const T* products, int64_t position, T* w, int64_t tap_stride);
 };
 
 HL_MICRO(WinogradMicro, winograd)
