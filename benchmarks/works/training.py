@@ -112,9 +112,17 @@ def _mlp():
 def mlp_hotloop(threads):
     hl, (weights, x, y) = with_threads("hotloop", threads), _mlp()
     model = hl.Sequential([hl.layers.Dense(64, activation="relu", input_shape=(13,)), hl.layers.Dense(1)])
-    model.compile(hl.optim.Adam(lr=1e-3, eps=1e-8), "mse", device="cpu")
     model.set_weights(weights)
-    return lambda: model.train_on_batch(x, y)
+    optimizer = hl.optim.Adam(model.parameters(), lr=1e-3, eps=1e-8)
+
+    def work():
+        loss = hl.mse_loss(model(x, training=True), y)
+        loss.backward()
+        optimizer.step()
+        optimizer.zero_grad()
+        return loss
+
+    return work
 
 
 def mlp_torch(threads):
