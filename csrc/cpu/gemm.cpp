@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "cpu/ceil_div.h"
 #include "cpu/isa/activation.h"
 #include "cpu/isa/elementwise.h"
 #include "cpu/isa/gemv.h"
@@ -20,9 +21,6 @@ constexpr int64_t kJobProducts = 1 << 18;  // multiply-adds that repay handing a
 constexpr int64_t kWantedJobs = 16;
 constexpr int64_t kLongProducts = 1 << 29;  // from here on twice as many jobs: at the end a thread waits for less
 constexpr int64_t kMaxPartials = 16;
-
-constexpr int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
-constexpr int64_t round_up(int64_t a, int64_t b) { return ceil_div(a, b) * b; }
 
 // How one block of k is cut into jobs of `rows` x `panels`; by shape alone.
 struct Grid {

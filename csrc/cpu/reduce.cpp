@@ -7,6 +7,7 @@
 #include <cmath>
 #include <memory>
 
+#include "cpu/ceil_div.h"
 #include "cpu/isa/elementwise.h"
 #include "cpu/isa/reduce.h"
 #include "runtime/memory.h"
@@ -18,8 +19,6 @@ namespace {
 constexpr int64_t kGrain = 16 * 1024;  // elements: a few microseconds of work
 constexpr int64_t kParts = 16;
 constexpr int64_t kColumns = 1024;  // columns a job: a multiple of a cache line
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /// In how many parts the middle axis is cut, so that there are jobs for several threads.
 int64_t parts_of(const AxisShape& s) {

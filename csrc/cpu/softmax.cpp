@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "cpu/ceil_div.h"
 #include "cpu/isa/softmax.h"
 #include "runtime/threads.h"
 
@@ -11,8 +12,6 @@ namespace {
 
 constexpr int64_t kGrain = 8 * 1024;  // elements: a few microseconds of work
 constexpr int64_t kColumns = 64;      // columns of a block: whole cache lines
-
-int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 /// Shares out the work: lines(first, count) of columns anywhere, rows(first, count), or columns(offset, count) of
 /// neighbours that lie at the offset.
@@ -25,7 +24,7 @@ void share_out(const AxisShape& s, Lines&& lines, Rows&& rows, Columns&& columns
     parallel_ranges(s.outer, few, [&](int64_t begin, int64_t end) { rows(begin, end - begin); });
   } else if (s.inner < micro.lanes && s.length <= micro.short_axis) {
     // Whole groups of lanes, so that only the last chunk computes columns that do not exist.
-    parallel_ranges(s.outer * s.inner, ceil_div(few, micro.lanes) * micro.lanes,
+    parallel_ranges(s.outer * s.inner, round_up(few, micro.lanes),
                     [&](int64_t begin, int64_t end) { lines(begin, end - begin); });
   } else {
     const int64_t width = ceil_div(few, kColumns) * kColumns, blocks = ceil_div(s.inner, width);
