@@ -133,13 +133,13 @@ bool suits_winograd(const Conv2dShape& s) {
 template <class T>
 std::vector<int64_t> winograd(const Correlation& s, const T* x, const FilterView<T>& filters, const T* bias,
                               ActivationSpec activation, T* y) {
+  const auto& micro = isa::winograd_micro<T>();
   const auto store = [&](const WinogradTile& tile, const isa::WinogradProducts<T>& products, int64_t filter,
                          const isa::WinogradEnd<T>& end) {
     const int64_t i = 2 * tile.i, j = 2 * tile.j;
-    return isa::winograd_micro<T>().store_results(products, end, static_cast<int>(std::min<int64_t>(2, s.oh - i)),
-                                                  static_cast<int>(std::min<int64_t>(2, s.ow - j)),
-                                                  y + ((tile.image * s.oh + i) * s.ow + j) * s.f + filter, s.ow * s.f,
-                                                  s.f);
+    return micro.store_results(products, end, static_cast<int>(std::min<int64_t>(2, s.oh - i)),
+                               static_cast<int>(std::min<int64_t>(2, s.ow - j)),
+                               y + ((tile.image * s.oh + i) * s.ow + j) * s.f + filter, s.ow * s.f, s.f);
   };
   auto again = for_tiles<T>(s, WinogradTiles(s, false), x, filters, bias, activation.kind == Activation::relu, store);
   activate(activation, s.n, s.oh * s.ow * s.f, y);
@@ -150,10 +150,11 @@ template <class T>
 std::vector<int64_t> winograd_max_pool(const Correlation& s, const T* x, const FilterView<T>& filters, const T* bias,
                                        ActivationSpec activation, T* y, uint8_t* argmax) {
   const WinogradTiles tiles(s, true);
+  const auto& micro = isa::winograd_micro<T>();
   const auto store = [&](const WinogradTile& tile, const isa::WinogradProducts<T>& products, int64_t filter,
                          const isa::WinogradEnd<T>& end) {
     const int64_t at = ((tile.image * tiles.rows + tile.i) * tiles.cols + tile.j) * s.f + filter;
-    return isa::winograd_micro<T>().store_largest(products, end, y + at, argmax != nullptr ? argmax + at : nullptr);
+    return micro.store_largest(products, end, y + at, argmax != nullptr ? argmax + at : nullptr);
   };
   auto again = for_tiles<T>(s, tiles, x, filters, bias, activation.kind == Activation::relu, store);
   activate(activation, s.n, tiles.rows * tiles.cols * s.f, y);

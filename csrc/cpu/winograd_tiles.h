@@ -27,10 +27,13 @@ template <class T>
 inline void transform_inputs(const Correlation& s, const WinogradTile& tile, const T* x, const T* zeros, T* to,
                              int64_t position) {
   const T* pixels[isa::kWinogradPositions];
-  for (int64_t p = 0; p < isa::kWinogradPositions; ++p) {
-    const int64_t i = 2 * tile.i - s.top + p / 4, j = 2 * tile.j - s.left + p % 4;
-    const bool inside = i >= 0 && i < s.h && j >= 0 && j < s.w;
-    pixels[p] = inside ? x + ((tile.image * s.h + i) * s.w + j) * s.c : zeros;
+  for (int64_t row = 0; row < 4; ++row) {
+    const int64_t i = 2 * tile.i - s.top + row, first = 2 * tile.j - s.left;
+    const int64_t offset = ((tile.image * s.h + i) * s.w + first) * s.c;
+    for (int64_t col = 0; col < 4; ++col) {
+      const bool inside = i >= 0 && i < s.h && first + col >= 0 && first + col < s.w;
+      pixels[4 * row + col] = inside ? x + (offset + col * s.c) : zeros;
+    }
   }
   isa::winograd_micro<T>().transform_inputs(s.c, pixels, to, position);
 }
