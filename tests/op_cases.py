@@ -414,8 +414,8 @@ def convolutions():
         "window-is-input": ((small, (6, 7, 4, 5), (5,)), {}),
         "one-channel": (((2, 7, 6, 1), (3, 3, 1, 9), (9,)), {}),
         "nchw": (((2, 4, 6, 7), (3, 2, 4, 5), (5,)), {"data_format": "NCHW", "padding": "same"}),
-        "deep": (((2, 7, 8, 17), (3, 3, 17, 18), (18,)), {"padding": ((0, 2), (3, 1))}),
-        "deep-tanh": (((1, 9, 8, 16), (3, 3, 16, 33)), {"activation": "tanh"}),
+        "deep": (((2, 7, 8, 33), (3, 3, 33, 34), (34,)), {"padding": ((0, 2), (3, 1))}),
+        "deep-tanh": (((1, 10, 11, 16), (3, 3, 16, 33)), {"activation": "tanh"}),
     }
     large = ((4, 19, 17, 4), (3, 3, 4, 40), (40,))
     sized = {
@@ -430,7 +430,7 @@ def convolutions():
         "one-channel": ((6, 28, 28, 1), (3, 3, 1, 32), (32,)),
         "nchw": ((4, 4, 19, 17), (3, 3, 4, 40), (40,)),
         "deep": ((9, 19, 17, 33), (3, 3, 33, 40), (40,)),
-        "deep-tanh": ((2, 9, 8, 300), (3, 3, 300, 16)),
+        "deep-tanh": ((2, 11, 10, 300), (3, 3, 300, 16)),
     }
     common = {"op": "conv2d", "reference": ref.conv2d, "depth": conv_depth, "inf": False}
     for label, (shapes, options) in rows.items():
@@ -473,7 +473,7 @@ def fused_pools():
     options = {"pool": 2, "activation": "relu"}
     yield Case(**common, label="one-channel", sizes=(one,), large=large, options=options, grad=(0, 1, 2))
     yield Case(**common, label="no-bias", sizes=(one[:2],), large=large[:2], options=options, grad=(0, 1))
-    deep = ((2, 8, 9, 17), (3, 3, 17, 18), (18,))
+    deep = ((2, 10, 11, 17), (3, 3, 17, 18), (18,))
     large = ((20, 13, 13, 32), (3, 3, 32, 64), (64,))
     yield Case(**common, label="deep", sizes=(deep,), large=large, options=options, grad=(0, 1, 2))
     options = {"pool": 2, "activation": "tanh", "padding": ((1, 0), (2, 1))}

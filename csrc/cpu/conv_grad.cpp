@@ -171,7 +171,8 @@ Status conv2d_weight_grad(const Conv2dShape& s, const T* x, const T* dy, T* dw) 
     return kOk;
   }
   const Correlation forward = {s.n, s.h, s.w, s.c, s.oh, s.ow, s.f, s.pad_top, s.pad_left};
-  if (!suits_winograd(s) || !winograd_weight_grad(forward, x, dy, dw)) weight_grad_by_patches(s, x, dy, dw);
+  const bool done = suits_winograd_weight_grad(s) && winograd_weight_grad(forward, x, dy, dw);
+  if (!done) weight_grad_by_patches(s, x, dy, dw);
   return kOk;
 }
 

@@ -14,7 +14,7 @@ namespace {
 
 constexpr int kPositions = isa::kWinogradPositions;
 constexpr int64_t kFewestChannels = 16;  // of either side: below, the transforms cost more than they save
-constexpr int64_t kFewestPixels = 36;    // of a result: below, the filters' transform does
+constexpr int64_t kFewestPixels = 64;    // of a result: below, the filters' transform does
 constexpr int64_t kInputs = 1 << 16;     // transformed inputs that a job should have: half of L2
 constexpr int64_t kFewestTiles = 4;      // of a job, in register tiles: so often is a panel read
 constexpr int64_t kWantedJobs = 64;

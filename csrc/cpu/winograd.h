@@ -26,6 +26,8 @@ struct FilterView {
 /// Whether a convolution can be done so, and is worth it both ways: by the shape of one image alone, so that an image's
 /// results don't depend on the others.
 bool suits_winograd(const Conv2dShape& s);
+/// The same of its weight gradient, a sum over all images.
+bool suits_winograd_weight_grad(const Conv2dShape& s);
 
 /// y (n, oh, ow, f) = act(correlation of x (n, h, w, c) + bias or null).
 /// Where numbers are not finite, or too large to be added up first, this way gives other results than the plain one:

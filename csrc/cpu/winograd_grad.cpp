@@ -15,9 +15,11 @@ namespace hotloop::cpu {
 namespace {
 
 constexpr int kPositions = isa::kWinogradPositions;
-constexpr int64_t kTiles = 128;     // transformed at a time
-constexpr int64_t kMaxParts = 16;   // that have sums of their own,
-constexpr int64_t kSums = 1 << 24;  // of so many elements in all
+constexpr int64_t kFewestWeights = 1024;  // of a tap,
+constexpr int64_t kFewestPixels = 128;    // and of all results: below, the transforms cost more than they save
+constexpr int64_t kTiles = 128;           // transformed at a time
+constexpr int64_t kMaxParts = 16;         // that have sums of their own,
+constexpr int64_t kSums = 1 << 24;        // of so many elements in all
 
 // The gradients of a tile's results, transformed; zeros where it hangs over.
 template <class T>
@@ -33,6 +35,10 @@ void transform_slopes(const Correlation& s, const WinogradTile& tile, const T* d
 
 }  // namespace
 
+bool suits_winograd_weight_grad(const Conv2dShape& s) {
+  return suits_winograd(s) && s.c * s.f >= kFewestWeights && s.n * s.oh * s.ow >= kFewestPixels;
+}
+
 template <class T>
 bool winograd_weight_grad(const Correlation& s, const T* x, const T* dy, T* dw) {
   const WinogradTiles tiles(s, false);
@@ -44,7 +50,7 @@ bool winograd_weight_grad(const Correlation& s, const T* x, const T* dy, T* dw) 
   std::fill_n(zeros.get(), std::max(s.c, s.f), T{});
   parallel_for(parts, [&](int64_t part) {
     const Scratch<T> inputs(kPositions * kTiles * s.c), slopes(kPositions * kTiles * width);
-    std::fill_n(slopes.get(), kPositions * kTiles * width, T{});  // there may be columns behind the filters
+    if (width != s.f) std::fill_n(slopes.get(), kPositions * kTiles * width, T{});
     for (int64_t block = part * per_part; block < std::min(blocks, (part + 1) * per_part); ++block) {
       const int64_t begin = block * kTiles, count = std::min(kTiles, tiles.count - begin);
       for (int64_t t = 0; t < count; ++t) {

@@ -50,7 +50,7 @@ LARGEST = 5_000_000  # products of a convolution: more take int64 arithmetic too
 def deep_arguments(case):
     """3 x 3 windows of many channels: the CPU sums up tiles of them."""
     channels, filters = (case.one_of(16, 17, 24, 31, 32, 33, 40) for _ in range(2))
-    h, w = (case.choose.randint(5, 12) for _ in range(2))
+    h, w = (case.choose.randint(6, 14) for _ in range(2))
     options = {"stride": 1, "dilation": 1, "groups": 1, "padding": any_padding(case)}
     return (case.one_of(1, 1, 2, 3), h, w, channels), (3, 3, channels, filters), options
 
