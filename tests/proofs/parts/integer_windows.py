@@ -57,7 +57,7 @@ def deep_arguments(case):
 
 def conv_arguments(case):
     """(x shape, w shape, options)"""
-    if case.chance(0.04):
+    if case.chance(0.015):
         return deep_arguments(case)
     window = [case.one_of(1, 2, 3, 3, 4, 5) for _ in range(2)] if case.chance(0.8) else (1, 1)
     stride, dilation = pair_or_one(case, 1, 1, 1, 2, 3), pair_or_one(case, 1, 1, 1, 2, 3)

@@ -192,8 +192,8 @@ def some_specials(rng, x):
 
 
 def deep_convolutions(place, rng, n):
-    """3 x 3 windows of many channels, in all four ways that the CPU has to sum up tiles of them. n is the image's place
-    among sizes: a product of it may be large enough for its parts to be infinite."""
+    """3 x 3 windows of many channels, which the CPU sums up in tiles: a tile holds more pixels than a result sees, and
+    parts that are larger than the result. n picks the sizes."""
     h, w, c, f = 8 + n % 3, 8 + n // 3 % 3, 16 + n // 9 % 20, int(rng.integers(16, 65))
     padding = int(rng.integers(0, 3))
     if padding == 0:
