@@ -53,8 +53,7 @@ void tiles(int64_t m, int64_t n, int64_t k, MatrixView<T> a, PanelView<T> b, T* 
     if (bias != nullptr) end.bias = bias + j;
     for (int64_t i = 0; i < m; i += micro.rows) {
       const int rows = static_cast<int>(std::min<int64_t>(micro.rows, m - i));
-      sum_tile(micro, rows, columns, k, {a.data + i * a.row, a.row, a.col}, b.data, b.row, c + i * c_row + j, c_row,
-               end);
+      micro.tile(rows, columns, k, a.data + i * a.row, a.row, a.col, b.data, b.row, c + i * c_row + j, c_row, end);
     }
   }
 }
@@ -77,7 +76,7 @@ void tiles_of_packed(int64_t m, int64_t n, int64_t k, MatrixView<T> a, PanelView
     if (bias != nullptr) end.bias = bias + j;
     for (int64_t i = 0; i < m; i += micro.rows) {
       const int rows = static_cast<int>(std::min<int64_t>(micro.rows, m - i));
-      sum_tile(micro, rows, columns, k, {packed + i * k, 1, micro.rows}, b.data, b.row, c + i * c_row + j, c_row, end);
+      micro.tile(rows, columns, k, packed + i * k, 1, micro.rows, b.data, b.row, c + i * c_row + j, c_row, end);
     }
   }
 }

@@ -21,19 +21,6 @@ struct PanelView {
   int64_t panel, row;
 };
 
-/// micro.tile for any k: sums of more than isa::kShortSum products are made of such.
-template <class T>
-inline void sum_tile(const isa::GemmMicro<T>& micro, int m, int n, int64_t k, MatrixView<T> a, const T* b,
-                     int64_t b_row, T* c, int64_t c_row, const isa::TileEnd<T>& end) {
-  int64_t p = 0;
-  for (; p + isa::kShortSum < k; p += isa::kShortSum) {
-    micro.tile(m, n, isa::kShortSum, a.data + p * a.col, a.row, a.col, b + p * b_row, b_row, c, c_row,
-               {.add = end.add || p > 0});
-  }
-  micro.tile(m, n, k - p, a.data + p * a.col, a.row, a.col, b + p * b_row, b_row, c, c_row,
-             {.bias = end.bias, .add = end.add || p > 0, .relu = end.relu});
-}
-
 /// Elements that pack_panels() writes for b (k, n).
 template <class T>
 int64_t packed_size(int64_t k, int64_t n);

@@ -82,9 +82,9 @@ void multiply_tiles(const Correlation& s, const WinogradTiles& tiles, const Pane
     for (int64_t t = 0; t < count; t += rows) {
       const int m = static_cast<int>(std::min(rows, count - t));
       for (int64_t p = 0; p < kPositions; ++p) {
-        sum_tile(gemm, m, gemm.columns, s.c, {inputs + t / rows * group + p * rows * s.c, s.c, 1},
-                 panels.filters + (index * kPositions + p) * panels.position, columns, products + p * rows * columns,
-                 columns, {});
+        gemm.tile(m, gemm.columns, s.c, inputs + t / rows * group + p * rows * s.c, s.c, 1,
+                  panels.filters + (index * kPositions + p) * panels.position, columns, products + p * rows * columns,
+                  columns, {});
       }
       for (int64_t r = 0; r < m; ++r) {
         if (!store(places[t + r], {products + r * columns, rows * columns}, first, end)) suspect(places[t + r].image);

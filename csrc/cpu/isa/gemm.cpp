@@ -18,17 +18,12 @@ inline constexpr int kVectors = 2;
 template <class T>
 inline constexpr int kColumns = kVectors * kLanes<T>;
 
+// sum += steps [begin, end) of k.
 template <class T, int M, int V>
-HL_INLINE void sum_products(int64_t k, const T* a, int64_t a_row, int64_t a_col, const T* b, int64_t b_row,
-                            Vec<T> (&sum)[M][V]) {
-  const T* row[M];
-#pragma GCC unroll 16
-  for (int i = 0; i < M; ++i) row[i] = a + i * a_row;
-#pragma GCC unroll 16
-  for (int i = 0; i < M; ++i)
-#pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) sum[i][v] = Vec<T>{};
-  for (int64_t p = 0, at = 0; p < k; ++p, at += a_col, b += b_row) {
+HL_INLINE void add_products(int64_t begin, int64_t end, const T* const (&row)[M], int64_t a_col, const T* b,
+                            int64_t b_row, Vec<T> (&sum)[M][V]) {
+  b += begin * b_row;
+  for (int64_t p = begin, at = begin * a_col; p < end; ++p, at += a_col, b += b_row) {
     Vec<T> right[V];
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) right[v] = load(b + v * kLanes<T>);
@@ -39,6 +34,37 @@ HL_INLINE void sum_products(int64_t k, const T* a, int64_t a_row, int64_t a_col,
       for (int v = 0; v < V; ++v) sum[i][v] += left * right[v];
     }
   }
+}
+
+template <class T, int M, int V>
+HL_INLINE void sum_products(int64_t k, const T* a, int64_t a_row, int64_t a_col, const T* b, int64_t b_row,
+                            Vec<T> (&sum)[M][V]) {
+  const T* row[M];
+#pragma GCC unroll 16
+  for (int i = 0; i < M; ++i) row[i] = a + i * a_row;
+  const auto zero = [](Vec<T>(&part)[M][V]) __attribute__((always_inline)) {
+#pragma GCC unroll 16
+    for (int i = 0; i < M; ++i)
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) part[i][v] = Vec<T>{};
+  };
+  zero(sum);
+  add_products<T, M, V>(0, k < kShortSum ? k : kShortSum, row, a_col, b, b_row, sum);
+  if (k <= kShortSum) return;
+  // In memory: registers that hold it would be lacking in the loops.
+  Vec<T> total[M][V];
+  __builtin_memcpy(total, sum, sizeof(total));
+  asm("" : "+m"(total));
+  for (int64_t p = kShortSum; p < k; p += kShortSum) {
+    zero(sum);
+    add_products<T, M, V>(p, p + kShortSum < k ? p + kShortSum : k, row, a_col, b, b_row, sum);
+#pragma GCC unroll 16
+    for (int i = 0; i < M; ++i)
+#pragma GCC unroll 4
+      for (int v = 0; v < V; ++v) total[i][v] += sum[i][v];
+    asm("" : "+m"(total));
+  }
+  __builtin_memcpy(sum, total, sizeof(total));
 }
 
 // What `end` asks for, then the store; c and bias are readable for all V vectors.
