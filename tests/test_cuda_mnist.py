@@ -41,7 +41,7 @@ def data(mnist_dir):
 
 
 def losses_on(device, optimizer, data):
-    # With some seeds two pixels of a window come so close that rounding decides which one is the largest, and the losses
+    # With some seeds two pixels of a window come so close that rounding decides which one is the largest: the losses
     # part by some thousandths from there on, as they do on one device when sums are taken in another order.
     hl.set_seed(2)
     model = mnist.build()
