@@ -207,7 +207,7 @@ class Sequential(Model):
 
     def check_shape(self, shape):
         declared = self.declared_shape or (self._layers[0].declared_shape if self._layers else None)
-        if declared is None or shape[1:] == declared[1:]:
+        if declared is None or (shape and shape[1:] == declared[1:]):
             return
         if len(shape) != len(declared) or any(
             want not in (None, got) for want, got in zip(declared[1:], shape[1:], strict=True)
