@@ -27,7 +27,7 @@ void share_out(const AxisShape& s, Lines&& lines, Rows&& rows, Columns&& columns
     parallel_ranges(s.outer * s.inner, round_up(few, micro.lanes),
                     [&](int64_t begin, int64_t end) { lines(begin, end - begin); });
   } else {
-    const int64_t width = ceil_div(few, kColumns) * kColumns, blocks = ceil_div(s.inner, width);
+    const int64_t width = round_up(few, kColumns), blocks = ceil_div(s.inner, width);
     const int64_t grain = std::max<int64_t>(1, kGrain / (s.length * std::min(s.inner, width)));
     parallel_ranges(s.outer * blocks, grain, [&](int64_t begin, int64_t end) {
       for (int64_t job = begin; job < end; ++job) {

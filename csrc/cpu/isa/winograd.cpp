@@ -11,105 +11,96 @@ HL_INLINE Mask<T> not_finite(Vec<T> sum) {
   return sum - sum != Vec<T>{};
 }
 
-template <class T>
-HL_INLINE void transform_input_line(const Vec<T> (&d)[4], Vec<T> (&to)[4]) {
-  to[0] = d[0] - d[2];
-  to[1] = d[1] + d[2];
-  to[2] = d[2] - d[1];
-  to[3] = d[1] - d[3];
-}
-
-template <class T>
-HL_INLINE void transform_filter_line(const Vec<T> (&g)[3], Vec<T> (&to)[4]) {
-  const Vec<T> outer = g[0] + g[2];
-  to[0] = g[0];
-  to[1] = (outer + g[1]) * T{0.5};
-  to[2] = (outer - g[1]) * T{0.5};
-  to[3] = g[2];
+// L X L': `line` turns R registers into O, down each of the R columns of X first, then along each row.
+template <int R, int O, class T, class Line, class Load, class Store>
+HL_INLINE void both_ways(const Line& line, const Load& load_at, const Store& store_at) {
+  Vec<T> columns[O][R];
+#pragma GCC unroll 4
+  for (int j = 0; j < R; ++j) {
+    Vec<T> in[R], out[O];
+#pragma GCC unroll 4
+    for (int i = 0; i < R; ++i) in[i] = load_at(i, j);
+    line(in, out);
+#pragma GCC unroll 4
+    for (int i = 0; i < O; ++i) columns[i][j] = out[i];
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < O; ++i) {
+    Vec<T> out[O];
+    line(columns[i], out);
+#pragma GCC unroll 4
+    for (int j = 0; j < O; ++j) store_at(i, j, out[j]);
+  }
 }
 
 template <class T>
 void transform_filters(const T* filters, int64_t tap_stride, T* to, int64_t position) {
+  const auto line = [](const Vec<T>(&g)[3], Vec<T>(&out)[4]) __attribute__((always_inline)) {
+    const Vec<T> outer = g[0] + g[2];
+    out[0] = g[0];
+    out[1] = (outer + g[1]) * T{0.5};
+    out[2] = (outer - g[1]) * T{0.5};
+    out[3] = g[2];
+  };
   for (int v = 0; v < kVectors; ++v, filters += kLanes<T>, to += kLanes<T>) {
-    Vec<T> columns[4][3];  // down each column first
-#pragma GCC unroll 3
-    for (int j = 0; j < 3; ++j) {
-      Vec<T> g[3], line[4];
-#pragma GCC unroll 3
-      for (int i = 0; i < 3; ++i) g[i] = load(filters + (3 * i + j) * tap_stride);
-      transform_filter_line<T>(g, line);
-#pragma GCC unroll 4
-      for (int i = 0; i < 4; ++i) columns[i][j] = line[i];
-    }
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) {
-      Vec<T> line[4];
-      transform_filter_line<T>(columns[i], line);
-#pragma GCC unroll 4
-      for (int j = 0; j < 4; ++j) store<T>(to + (4 * i + j) * position, line[j]);
-    }
+    both_ways<3, 4, T>(
+        line, [&](int i, int j) __attribute__((always_inline)) { return load(filters + (3 * i + j) * tap_stride); },
+        [&](int i, int j, Vec<T> x) __attribute__((always_inline)) { store<T>(to + (4 * i + j) * position, x); });
   }
 }
 
 template <class T>
 void transform_inputs(int64_t channels, const T* const* pixels, T* to, int64_t position) {
+  const auto line = [](const Vec<T>(&d)[4], Vec<T>(&out)[4]) __attribute__((always_inline)) {
+    out[0] = d[0] - d[2];
+    out[1] = d[1] + d[2];
+    out[2] = d[2] - d[1];
+    out[3] = d[1] - d[3];
+  };
   for_vectors<T>(channels, [&](int64_t c, auto width) __attribute__((always_inline)) {
-    Vec<T> columns[4][4];
-#pragma GCC unroll 4
-    for (int j = 0; j < 4; ++j) {
-      Vec<T> d[4], line[4];
-#pragma GCC unroll 4
-      for (int i = 0; i < 4; ++i) d[i] = load_width(pixels[4 * i + j] + c, width);
-      transform_input_line<T>(d, line);
-#pragma GCC unroll 4
-      for (int i = 0; i < 4; ++i) columns[i][j] = line[i];
-    }
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) {
-      Vec<T> line[4];
-      transform_input_line<T>(columns[i], line);
-#pragma GCC unroll 4
-      for (int j = 0; j < 4; ++j) store_width(to + (4 * i + j) * position + c, line[j], width);
-    }
+    both_ways<4, 4, T>(
+        line, [&](int i, int j) __attribute__((always_inline)) { return load_width(pixels[4 * i + j] + c, width); },
+        [&](int i, int j, Vec<T> x)
+            __attribute__((always_inline)) { store_width(to + (4 * i + j) * position + c, x, width); });
   });
-}
-
-template <class T>
-HL_INLINE void transform_slope_line(const Vec<T> (&g)[2], Vec<T> (&to)[4]) {
-  to[0] = g[0];
-  to[1] = (g[0] + g[1]) * T{0.5};
-  to[2] = (g[0] - g[1]) * T{0.5};
-  to[3] = g[1];
 }
 
 template <class T>
 void transform_slopes(int64_t filters, const T* const* slopes, T* to, int64_t position) {
+  const auto line = [](const Vec<T>(&g)[2], Vec<T>(&out)[4]) __attribute__((always_inline)) {
+    out[0] = g[0];
+    out[1] = (g[0] + g[1]) * T{0.5};
+    out[2] = (g[0] - g[1]) * T{0.5};
+    out[3] = g[1];
+  };
   for_vectors<T>(filters, [&](int64_t f, auto width) __attribute__((always_inline)) {
-    Vec<T> columns[4][2];
-#pragma GCC unroll 2
-    for (int j = 0; j < 2; ++j) {
-      const Vec<T> g[2] = {load_width(slopes[j] + f, width), load_width(slopes[2 + j] + f, width)};
-      Vec<T> line[4];
-      transform_slope_line<T>(g, line);
-#pragma GCC unroll 4
-      for (int i = 0; i < 4; ++i) columns[i][j] = line[i];
-    }
-#pragma GCC unroll 4
-    for (int i = 0; i < 4; ++i) {
-      Vec<T> line[4];
-      transform_slope_line<T>(columns[i], line);
-#pragma GCC unroll 4
-      for (int j = 0; j < 4; ++j) store_width(to + (4 * i + j) * position + f, line[j], width);
-    }
+    both_ways<2, 4, T>(
+        line, [&](int i, int j) __attribute__((always_inline)) { return load_width(slopes[2 * i + j] + f, width); },
+        [&](int i, int j, Vec<T> x)
+            __attribute__((always_inline)) { store_width(to + (4 * i + j) * position + f, x, width); });
   });
 }
 
 template <class T>
-HL_INLINE void sum_up_line(const Vec<T> (&m)[4], Vec<T> (&to)[3]) {
-  const Vec<T> middle = m[1] + m[2];
-  to[0] = m[0] + middle;
-  to[1] = m[1] - m[2];
-  to[2] = middle - m[3];
+bool store_filter_grad(int64_t n, const T* products, int64_t position, T* w, int64_t tap_stride) {
+  const auto line = [](const Vec<T>(&m)[4], Vec<T>(&out)[3]) __attribute__((always_inline)) {
+    const Vec<T> middle = m[1] + m[2];
+    out[0] = m[0] + middle;
+    out[1] = m[1] - m[2];
+    out[2] = middle - m[3];
+  };
+  Mask<T> suspect{};
+  for_vectors<T>(n, [&](int64_t f, auto width) __attribute__((always_inline)) {
+    both_ways<4, 3, T>(
+        line,
+        [&](int i, int j)
+            __attribute__((always_inline)) { return load_width(products + (4 * i + j) * position + f, width); },
+        [&](int i, int j, Vec<T> x) __attribute__((always_inline)) {
+          store_width(w + (3 * i + j) * tap_stride + f, x, width);
+          suspect |= not_finite<T>(x);
+        });
+  });
+  return !any(suspect);
 }
 
 // The four results of one register of columns, row by row.
@@ -126,34 +117,6 @@ HL_INLINE void sum_up(const T* products, int64_t position, Vec<T> (&result)[4]) 
   result[1] = (upper[1] - upper[2]) - upper[3];
   result[2] = lower[0] + (lower[1] + lower[2]);
   result[3] = (lower[1] - lower[2]) - lower[3];
-}
-
-template <class T>
-bool store_filter_grad(int64_t n, const T* products, int64_t position, T* w, int64_t tap_stride) {
-  Mask<T> suspect{};
-  for_vectors<T>(n, [&](int64_t f, auto width) __attribute__((always_inline)) {
-    Vec<T> columns[3][4];
-#pragma GCC unroll 4
-    for (int j = 0; j < 4; ++j) {
-      Vec<T> m[4], line[3];
-#pragma GCC unroll 4
-      for (int i = 0; i < 4; ++i) m[i] = load_width(products + (4 * i + j) * position + f, width);
-      sum_up_line<T>(m, line);
-#pragma GCC unroll 3
-      for (int i = 0; i < 3; ++i) columns[i][j] = line[i];
-    }
-#pragma GCC unroll 3
-    for (int i = 0; i < 3; ++i) {
-      Vec<T> line[3];
-      sum_up_line<T>(columns[i], line);
-#pragma GCC unroll 3
-      for (int j = 0; j < 3; ++j) {
-        store_width(w + (3 * i + j) * tap_stride + f, line[j], width);
-        suspect |= not_finite<T>(line[j]);
-      }
-    }
-  });
-  return !any(suspect);
 }
 
 template <class T>
