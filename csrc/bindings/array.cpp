@@ -45,8 +45,27 @@ void release_block(PyObject* capsule) { pool_release(PyCapsule_GetPointer(capsul
 
 void release_device_block(PyObject* capsule) { cuda_library()->device.release(PyCapsule_GetPointer(capsule, nullptr)); }
 
+// Memory of a recorded step, in a capsule that knows whose it is.
+py::object allocate_recorded(const char* op, Recording& recording, int64_t bytes) {
+  using Owner = std::shared_ptr<Arena>;
+  return or_out_of_memory(op, [&] {
+    auto owner = std::make_unique<Owner>(recording.arena());
+    void* block = (*owner)->allocate(static_cast<std::size_t>(bytes));
+    PyObject* capsule = PyCapsule_New(block, nullptr, [](PyObject* self) {
+      const std::unique_ptr<Owner> arena(static_cast<Owner*>(PyCapsule_GetContext(self)));
+      if (arena != nullptr) (*arena)->release(PyCapsule_GetPointer(self, nullptr));
+    });
+    if (capsule == nullptr) throw py::error_already_set();
+    PyCapsule_SetContext(capsule, owner.release());
+    return py::reinterpret_steal<py::object>(capsule);
+  });
+}
+
 // Memory for an array, in a capsule that gives it back.
 py::object allocate_block(const char* op, Where where, int64_t bytes) {
+  if (Recording* recording = Recording::current(); recording != nullptr && where == Where::cpu) [[unlikely]] {
+    return allocate_recorded(op, *recording, bytes);
+  }
   void* block = nullptr;
   if (where == Where::cuda) {
     check_status(op, CudaTurn()->device.allocate(bytes, &block));
@@ -251,9 +270,12 @@ Array as_operand(const char* op, const Argument& argument, ArrayType type) {
   if (is_python_number(argument.value)) {
     const double number = PyFloat_AsDouble(argument.value.ptr());
     if (number == -1.0 && PyErr_Occurred() != nullptr) throw py::error_already_set();
-    if (type.where == Where::cpu) return Array(number, type.dtype);
+    if (type.where == Where::cpu && Recording::current() == nullptr) return Array(number, type.dtype);
     const Array one = make_array(op, type, {});
-    run(op, CudaTurn()->kernels.full, int64_t{1}, number, one.data<float>());
+    with_backend(type, [&](const auto& backend) {
+      using T = Element<decltype(backend)>;
+      run_elements(op, 1, backend.full, int64_t{1}, number, one.data<T>());
+    });
     return one;
   }
   return as_array(op, argument, type);
@@ -420,8 +442,13 @@ Output::Output(const char* op, ArrayType type, const Shape& shape, py::handle ou
 
 py::object Output::finish() const {
   if (!out_) return array_.object();
-  if (copy_back_) out_[py::ellipsis()] = array_.object();
+  if (copy_back_) assign(out_, array_.object());
   return out_;
+}
+
+void assign(py::handle to, py::handle from) {
+  if (Recording* recording = Recording::current()) recording->give_up("assign");
+  to[py::ellipsis()] = from;
 }
 
 void handle_signals() {

@@ -15,6 +15,7 @@
 #include "backend.h"
 #include "bindings/cuda_turn.h"
 #include "bindings/errors.h"
+#include "bindings/recording.h"
 #include "bindings/shape.h"
 #include "runtime/threads.h"
 
@@ -161,18 +162,29 @@ struct ElementOf<Backend<T>> {
 template <class B>
 using Element = typename ElementOf<std::remove_cvref_t<B>>::type;
 
+/// to[...] = from, as NumPy does it.
+void assign(py::handle to, py::handle from);
+
 /// Lets Python handle signals, where the calling thread is the one that does; raises what a handler raises.
 void handle_signals();
+
+/// Notes a call that was made where this thread records its step.
+template <class... P, class... A>
+void note_call(const char* op, bool in_place, Status (*kernel)(P...), const A&... arguments) {
+  if (Recording* recording = Recording::current()) [[unlikely]]
+    recording->add(op, in_place, kernel, arguments...);
+}
 
 /// Runs a kernel without the GIL. A signal's handler that raises ends it, as Ctrl-C does; its outputs then hold
 /// anything.
 template <class... P, class... A>
-void run(const char* op, Status (*kernel)(P...), A&&... arguments) {
+void run(const char* op, Status (*kernel)(P...), const A&... arguments) {
   check_status(op, or_out_of_memory(op, [&] {
                  const py::gil_scoped_release release;
                  const Pauses pauses(handle_signals);
-                 return kernel(std::forward<A>(arguments)...);
+                 return kernel(arguments...);
                }));
+  note_call(op, false, kernel, arguments...);
 }
 
 // From here on a kernel takes longer than handing over the GIL.
@@ -180,19 +192,21 @@ constexpr int64_t kWorthReleasing = 16 * 1024;
 
 /// The same for work that goes with a number of elements.
 template <class... P, class... A>
-void run_elements(const char* op, int64_t elements, Status (*kernel)(P...), A&&... arguments) {
-  if (elements >= kWorthReleasing) return run(op, kernel, std::forward<A>(arguments)...);
-  check_status(op, or_out_of_memory(op, [&] { return kernel(std::forward<A>(arguments)...); }));
+void run_elements(const char* op, int64_t elements, Status (*kernel)(P...), const A&... arguments) {
+  if (elements >= kWorthReleasing) return run(op, kernel, arguments...);
+  check_status(op, or_out_of_memory(op, [&] { return kernel(arguments...); }));
+  note_call(op, false, kernel, arguments...);
 }
 
 /// The same for updates in place, which no signal ends half-way.
 template <class... P, class... A>
-void run_update(const char* op, int64_t elements, Status (*kernel)(P...), A&&... arguments) {
+void run_update(const char* op, int64_t elements, Status (*kernel)(P...), const A&... arguments) {
   check_status(op, or_out_of_memory(op, [&] {
                  std::optional<py::gil_scoped_release> release;
                  if (elements >= kWorthReleasing) release.emplace();
-                 return kernel(std::forward<A>(arguments)...);
+                 return kernel(arguments...);
                }));
+  note_call(op, true, kernel, arguments...);
 }
 
 /// Every bindings/<family>.cpp makes one of these; module.cpp runs them all.

@@ -19,25 +19,25 @@ struct Direct {
   PyObject* attributes;  // __name__, __doc__, ... of the function
   PyObject* function;
   int arguments;  // arrays it takes
-  Status (*run)(int kind, int64_t n, const float* const* x, float* y);
+  Status (*run)(int kind, int64_t n, const float* a, const float* b, float* y);
   int kind;
   const char* name;
 };
 
-Status run_unary(int kind, int64_t n, const float* const* x, float* y) {
-  return cpu_backend<float>().unary(static_cast<UnaryOp>(kind), n, x[0], y);
+Status run_unary(int kind, int64_t n, const float* x, const float*, float* y) {
+  return cpu_backend<float>().unary(static_cast<UnaryOp>(kind), n, x, y);
 }
 
-Status run_activation(int kind, int64_t n, const float* const* x, float* y) {
-  return cpu_backend<float>().activation({static_cast<Activation>(kind), 0.0}, n, x[0], y);
+Status run_activation(int kind, int64_t n, const float* x, const float*, float* y) {
+  return cpu_backend<float>().activation({static_cast<Activation>(kind), 0.0}, n, x, y);
 }
 
-Status run_binary(int kind, int64_t n, const float* const* x, float* y) {
+Status run_binary(int kind, int64_t n, const float* a, const float* b, float* y) {
   BroadcastShape s{};
   s.rank = 1;
   s.size[0] = n;
   s.a_stride[0] = s.b_stride[0] = 1;
-  return cpu_backend<float>().binary(static_cast<BinaryOp>(kind), s, x[0], x[1], y);
+  return cpu_backend<float>().binary(static_cast<BinaryOp>(kind), s, a, b, y);
 }
 
 // An ndarray (and no subclass) of native, aligned, contiguous float32.
@@ -63,7 +63,7 @@ PyObject* run_plain(const Direct& op, PyObject* const* arguments) {
   for (int i = 0; i < op.arguments; ++i) {
     x[i] = reinterpret_cast<const float*>(py::detail::array_proxy(arguments[i])->data);
   }
-  run_elements(op.name, y.size(), op.run, op.kind, y.size(), x, y.data<float>());
+  run_elements(op.name, y.size(), op.run, op.kind, y.size(), x[0], x[1], y.data<float>());
   return y.object().inc_ref().ptr();
 }
 

@@ -221,6 +221,23 @@ void accumulate(py::handle x_in, py::handle y_in) {
   });
 }
 
+void copy_into(py::handle x_in, py::handle y_in) {
+  constexpr const char* op = "copy";
+  const Argument x_arg{"x", x_in}, y_arg{"y", y_in};
+  const ArrayType type = common_type(op, {y_arg}), given = common_type(op, {x_arg});
+  if (given.dtype != type.dtype || given.where != type.where) return assign(y_in, x_in);
+  const Array y = as_writable(op, y_arg, type), x = as_operand(op, x_arg, type);
+  if (x.shape() != y.shape()) return assign(y_in, x_in);
+  StridedShape s{};
+  s.rank = 1;
+  s.size[0] = x.size();
+  s.stride[0] = 1;
+  with_backend(type, [&](const auto& backend) {
+    using T = Element<decltype(backend)>;
+    run_update(op, x.size(), backend.copy_strided, s, x.data<T>(), y.data<T>());
+  });
+}
+
 namespace {
 
 // The array itself where it is contiguous, else a copy that all threads make.

@@ -9,5 +9,7 @@ namespace hotloop::bindings {
 py::object binary(py::handle a, py::handle b, int kind, py::handle out);
 /// y += x
 void accumulate(py::handle x, py::handle y);
+/// y[...] = x
+void copy_into(py::handle x, py::handle y);
 
 }  // namespace hotloop::bindings

@@ -6,7 +6,7 @@ namespace hotloop::bindings {
 namespace {
 
 /// Calls each (kernel, *arguments), counts a change of each Tensor, and sets the attributes of `owner`.
-void make_step(py::handle owner, const py::list& calls, const py::list& tensors, const py::dict& attributes) {
+void make_step(py::handle owner, const py::sequence& calls, const py::list& tensors, const py::dict& attributes) {
   for (const py::handle tensor : tensors) {
     if (!is_tensor(tensor.ptr())) type_error("step", "wants Tensors");
   }

@@ -79,7 +79,7 @@ void add_to_grad(Tensor* leaf, const py::object& gradient, bool owned) {
   if (!leaf->requires_grad) return;
   if (const py::object grad = held_in(leaf, leaf->grad)) return accumulate(gradient, grad);
   if (const py::object slot = held_in(leaf, leaf->grad_slot)) {
-    slot[py::ellipsis()] = gradient;
+    copy_into(gradient, slot);
     put_in(leaf, leaf->grad, slot);
   } else {
     put_in(leaf, leaf->grad, adoptable(leaf, gradient, owned));
@@ -213,6 +213,7 @@ PyObject* one() {
   static PyObject* const array = [] {
     py::array_t<T> made(py::array::ShapeContainer{});
     *made.mutable_data() = 1;
+    Recording::know_constant(made);
     return made.release().ptr();
   }();
   return array;

@@ -10,7 +10,7 @@ import sys
 import numpy as np
 
 from hotloop import _core
-from hotloop.random import watch_dropout
+from hotloop.random import StepDraws
 
 _EAGER_FIRST = 2  # steps before the capture: buffers are packed, the memory pool is filled
 
@@ -50,7 +50,7 @@ class DeviceSteps:
 
     def _run_eager(self, one):
         x, y, weight = self._samples.batch_there(one.rows)
-        with watch_dropout() as one.drawn:
+        with one.draws.watched():
             loss, predictions = self._step(x, y, weight)
         self._model._compiled.update(loss, y, predictions)
         one.runs += 1
@@ -61,17 +61,15 @@ class DeviceSteps:
             self._run_op_by_op("some weights get no gradient in some steps")
             return
         one.totals = model._compiled.totals()
-        count, draws = optimizer.step_count, {stream: stream.calls for stream in one.drawn}
-        for stream in draws:
-            stream.cell = _core.step_state()
-            stream.cell.upload()
+        count = optimizer.step_count
         graph, reason = None, "a metric of it looks at the predictions on the host"
         try:
-            graph = _core.cuda_graph()
-            x, y, weight = self._samples.batch_there(one.rows)
-            loss, predictions = self._step(x, y, weight)
-            one.weights = model._compiled.write(loss, y, predictions, one.totals)
-            graph.end()
+            with one.draws.recorded(_cell, runs=False):
+                graph = _core.cuda_graph()
+                x, y, weight = self._samples.batch_there(one.rows)
+                loss, predictions = self._step(x, y, weight)
+                one.weights = model._compiled.write(loss, y, predictions, one.totals)
+                graph.end()
         except (RuntimeError, MemoryError) as error:
             if isinstance(error, RuntimeError) and "during the capture" not in str(error):
                 raise
@@ -80,8 +78,6 @@ class DeviceSteps:
             if graph is not None:
                 graph.abandon()  # at once: who keeps the exception keeps this frame
             optimizer.rewind(count)  # nothing has run yet
-            for stream, calls in draws.items():
-                stream.calls, one.cells[stream], stream.cell = calls, (stream.cell, calls), None
         if one.weights is None:
             del graph
             self._run_op_by_op(reason)
@@ -89,11 +85,9 @@ class DeviceSteps:
             one.graph = graph
 
     def _replay(self, one):
-        for stream, (cell, calls_then) in one.cells.items():
-            cell.step = stream.calls - calls_then
-            cell.upload()
-            stream.calls += one.drawn.count(stream)
-        self._model.optimizer.replay(one.graph)
+        optimizer = self._model.optimizer
+        uploads = [(cell.upload,) for cell in (*one.draws.advance(), optimizer.step_state)]
+        optimizer.replay(*uploads, (one.graph.replay,))
         self._model._compiled.log(one.totals, one.weights)
 
     def _run_op_by_op(self, reason):
@@ -101,6 +95,12 @@ class DeviceSteps:
         print(
             f"hotloop: {self._model.name} is not captured as a CUDA graph, but runs op by op: {reason}", file=sys.stderr
         )
+
+
+def _cell():
+    cell = _core.step_state()
+    cell.upload()
+    return cell
 
 
 class _Step:
@@ -111,6 +111,5 @@ class _Step:
         self.totals = None  # what Compiled.totals makes
         self.weights = None
         self.runs = 0
-        self.drawn = []  # DropoutStreams, each as often as a step draws from it
-        self.cells = {}  # stream: (its cell in the graph, its calls at the capture)
+        self.draws = StepDraws()
         self.graph = None

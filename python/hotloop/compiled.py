@@ -5,6 +5,7 @@ import numpy as np
 from hotloop import _core, losses, metrics
 from hotloop.autograd import data
 from hotloop.layers.config import classes_by_name, from_json, to_json
+from hotloop.recorded import RecordedSteps
 
 _LOG_ROWS = 1024  # batches that a device notes before they are read
 
@@ -30,6 +31,7 @@ class Compiled:
         self.metrics = [metrics.get(metric, "compile") for metric in metric_list]
         self.names = _unique(["loss", *(metric.name for metric in self.metrics)])
         self._loss_mean = metrics.Mean("loss")
+        self.recorded = RecordedSteps()  # of train_on_batch
         self._log = self._logged = None  # on a device: totals of batches, and their weights
 
     def reset(self):

@@ -54,6 +54,11 @@ class set_precision:
         _use_precision(self._before)
 
 
+def precision():
+    """The name that set_precision was given last."""
+    return _precision
+
+
 def _use_precision(name):
     global _precision
     if name.startswith("tf32") and not cuda.is_available():

@@ -18,13 +18,13 @@ _lock = threading.Lock()
 class DropoutStream:
     """Dropout's calls that share a seed: each takes the next number.
 
-    A step that is captured draws anew in each replay: its kernels add to the numbers that it was captured with what the
-    stream's `cell`, a StepState on the device, says.
+    A step that is recorded draws anew in each replay: its kernels add to the numbers that it was recorded with what the
+    stream's `cell`, a StepState, says.
 
     Attributes:
         seed: 64 bits.
         calls: how many there were.
-        cell: None but while a step is captured.
+        cell: None but while a step is recorded.
     """
 
     def __init__(self, seed):
@@ -43,17 +43,58 @@ class DropoutStream:
 _watchers = threading.local()  # lists: what this thread's watchers have collected
 
 
-@contextmanager
-def watch_dropout():
-    """Collects the streams that this thread draws from meanwhile, each as often as it does."""
-    drawn = []
-    if not hasattr(_watchers, "lists"):
-        _watchers.lists = []
-    _watchers.lists.append(drawn)
-    try:
-        yield drawn
-    finally:
-        _watchers.lists.pop()
+class StepDraws:
+    """What a training step draws of dropout, so that its replays draw anew: streams, each as often as a step does."""
+
+    def __init__(self):
+        self._drawn = []
+        self._common = None  # set_seed's stream, where it is one of them
+        self._cells = {}  # stream: (its cell in the recorded step, its calls then)
+
+    @contextmanager
+    def watched(self):
+        """Collects the streams that this thread draws from meanwhile."""
+        self._drawn = []
+        if not hasattr(_watchers, "lists"):
+            _watchers.lists = []
+        _watchers.lists.append(self._drawn)
+        try:
+            yield
+        finally:
+            _watchers.lists.pop()
+        common = dropout_stream()
+        self._common = common if common in self._drawn else None
+
+    def are_current(self):
+        """Whether set_seed has not been called since."""
+        return self._common is None or self._common is dropout_stream()
+
+    @contextmanager
+    def recorded(self, make_cell, runs=True):
+        """Gives the streams their cells while the step is recorded.
+
+        Args:
+            make_cell: function () -> StepState.
+            runs: whether the recorded step also runs; else its draws are taken back.
+        """
+        self._cells = {stream: (make_cell(), stream.calls) for stream in self._drawn}
+        for stream, (cell, _) in self._cells.items():
+            stream.cell = cell
+        try:
+            yield
+        finally:
+            for stream, (_, calls) in self._cells.items():
+                stream.cell = None
+                if not runs:
+                    stream.calls = calls
+
+    def advance(self):
+        """Before a replay: takes the numbers of its draws. Returns the cells that tell them."""
+        for stream, (cell, calls_then) in self._cells.items():
+            with _lock:
+                cell.step = stream.calls - calls_then
+                stream.calls += self._drawn.count(stream)
+        return [cell for cell, _ in self._cells.values()]
 
 
 class _Streams:

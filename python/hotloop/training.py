@@ -12,6 +12,7 @@ from hotloop.compiled import Compiled
 from hotloop.devices import choose_device
 from hotloop.progress import Progress, level
 from hotloop.random import generator
+from hotloop.recorded import RecordedSteps
 
 _BATCH_SIZE = 32
 
@@ -116,6 +117,7 @@ class Training:
         callbacks = CallbackList([*_listed(callbacks), self.history], self, params)
         self.stop_training = False
         callbacks.call("on_train_begin", {})
+        recorded = RecordedSteps()
         steps_there = DeviceSteps(self, self._train_on, samples) if self.device == "cuda" else None
         logs = {}
         for epoch in range(initial_epoch, epochs):
@@ -124,7 +126,7 @@ class Training:
             callbacks.call("on_epoch_begin", epoch, {})
             progress = Progress("fit", steps, verbose, compiled.logs)
             try:
-                self._train_epoch(samples, validation, batch_size, shuffle, callbacks, progress, steps_there)
+                self._train_epoch(samples, validation, batch_size, shuffle, callbacks, progress, recorded, steps_there)
                 logs = compiled.logs()
                 if validation is not None and (epoch + 1) % validation_freq == 0:
                     logs |= self._evaluate_epoch(validation, validation_size, callbacks, None, "val_")
@@ -216,7 +218,7 @@ class Training:
         if class_weight is not None:
             samples.scale_weights(class_weight)
         compiled.reset()
-        self._train_step(samples, slice(None))
+        self._train_step(samples, slice(None), compiled.recorded)
         return compiled.logs() if return_dict else _as_numbers(compiled.results())
 
     def test_on_batch(self, x, y, sample_weight=None, return_dict=False):
@@ -228,7 +230,7 @@ class Training:
         self._test_step(samples, slice(None))
         return compiled.logs() if return_dict else _as_numbers(compiled.results())
 
-    def _train_epoch(self, samples, validation, batch_size, shuffle, callbacks, progress, steps_there):
+    def _train_epoch(self, samples, validation, batch_size, shuffle, callbacks, progress, recorded, steps_there):
         compiled, others = self._compiled, () if validation is None else (validation,)
         compiled.reset()
         order = generator().permutation(len(samples)) if shuffle else None
@@ -238,7 +240,8 @@ class Training:
             stop = start + batch_size
             callbacks.batch("on_train_batch_begin", step, dict)
             if steps_there is None or not samples.checked:
-                self._train_step(samples, slice(start, stop) if order is None else order[start:stop], *others)
+                rows = slice(start, stop) if order is None else order[start:stop]
+                self._train_step(samples, rows, recorded, *others)
             else:
                 steps_there.run(start, stop)
             callbacks.batch("on_train_batch_end", step, compiled.logs)
@@ -246,22 +249,29 @@ class Training:
             if self.stop_training:
                 break
 
-    def _train_step(self, samples, rows, *others):
-        x, y, weight = self._batch(samples, rows)
+    def _train_step(self, samples, rows, recorded, *others):
+        """One step on some rows; `others` are Samples whose targets are checked with those of the first."""
 
         def check(predictions):
             for part in (samples, *others):
                 part.check(self._compiled.loss, predictions.shape)
-            self._bind()
 
-        loss, predictions = self._train_on(x, y, weight, None if samples.checked else check)
+        def train(x, y, weight):
+            return self._train_on(x, y, weight, None if samples.checked else check)
+
+        x, y, weight = self._batch(samples, rows)
+        if self.device == "cpu":
+            loss, predictions = recorded.run(self, train, check, x, y, weight)
+        else:
+            loss, predictions = train(x, y, weight)
         self._compiled.update(loss, y, predictions)
 
     def _train_on(self, x, y, weight, check=None):
-        """One step on arrays of the model's device; `check` sees the first predictions. Gives (loss, predictions)."""
+        """One step on arrays of the model's device; `check` sees the first predictions. Returns (loss, predictions)."""
         predictions = self(x, training=True)
         if check is not None:
             check(predictions)
+            self._bind()
         loss = self._compiled.loss(y, predictions, weight)
         self.optimizer.zero_grad()
         loss.backward()

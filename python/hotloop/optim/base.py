@@ -174,12 +174,16 @@ class Optimizer:
         calls = [self._call(step, *arrays) for part in self._groups for arrays in part.whole]
         return _core.make_step(self, calls, self._tensors, {"_count": number})
 
-    def replay(self, graph):
-        """Makes the step that was captured in a graph, after showing it its learning rate and number."""
+    @property
+    def step_state(self):
+        """What `step` tells its kernels: the learning rate, the number of the update."""
+        return self._step_state
+
+    def replay(self, *calls):
+        """Makes a step that was recorded, by (function, *arguments) that find its rate and number in step_state."""
         number = self._count + 1
         self._tell(self._step_state, self.lr, number)
-        self._step_state.upload()
-        _core.make_step(self, [(graph.replay,)], self._tensors, {"_count": number})
+        _core.make_step(self, calls, self._tensors, {"_count": number})
 
     def rewind(self, count):
         """Forgets the steps after the count-th, whose kernels never ran."""
