@@ -31,7 +31,8 @@ void* Arena::allocate(std::size_t bytes) {
 
 void Arena::release(void* data) noexcept {
   if (!open_) return;
-  const auto found = std::find_if(blocks_.begin(), blocks_.end(), [&](const Block& block) { return block.data == data; });
+  const auto found =
+      std::find_if(blocks_.begin(), blocks_.end(), [&](const Block& block) { return block.data == data; });
   if (found == blocks_.end()) return;
   found->used = false;
   std::rotate(found, found + 1, blocks_.end());
@@ -99,7 +100,8 @@ void Recording::note_read(void* pointer, const void* address) {
   if (arena_->is_written(address)) return;
   for (std::size_t i = 0; i < inputs_.size(); ++i) {
     if (!inputs_[i].holds(address)) continue;
-    places_.push_back({pointer, i, static_cast<std::size_t>(static_cast<const std::byte*>(address) - inputs_[i].begin)});
+    places_.push_back(
+        {pointer, i, static_cast<std::size_t>(static_cast<const std::byte*>(address) - inputs_[i].begin)});
     return;
   }
   if (!any_holds(fixed_, address) && !any_holds(constants(), address)) give_up(op_);
@@ -128,7 +130,8 @@ void Recording::replay(const py::list& inputs) {
     at = call.get();
     return call->make();
   };
-  const auto first_update = std::find_if(calls_.begin(), calls_.end(), [](const auto& call) { return call->is_update(); });
+  const auto first_update =
+      std::find_if(calls_.begin(), calls_.end(), [](const auto& call) { return call->is_update(); });
   Status status = kOk;
   try {
     const py::gil_scoped_release release;
