@@ -113,16 +113,8 @@ def mlp_hotloop(threads):
     hl, (weights, x, y) = with_threads("hotloop", threads), _mlp()
     model = hl.Sequential([hl.layers.Dense(64, activation="relu", input_shape=(13,)), hl.layers.Dense(1)])
     model.set_weights(weights)
-    optimizer = hl.optim.Adam(model.parameters(), lr=1e-3, eps=1e-8)
-
-    def work():
-        loss = hl.mse_loss(model(x, training=True), y)
-        loss.backward()
-        optimizer.step()
-        optimizer.zero_grad()
-        return loss
-
-    return work
+    model.compile(hl.optim.Adam(lr=1e-3, eps=1e-8), "mse", device="cpu")
+    return lambda: model.train_on_batch(x, y)
 
 
 def mlp_torch(threads):
