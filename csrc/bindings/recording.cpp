@@ -148,12 +148,11 @@ void Recording::replay(const py::list& inputs) {
 
 namespace {
 
-/// A Recording as Python holds it: pybind11 wants what it returns by value to be movable, and one must stay put.
+/// A recorded step as Python holds it: pybind11 wants what it returns by value to be movable, and a Recording stays
+/// put.
 class RecordedStep {
  public:
-  RecordedStep(py::list inputs, py::list kept)
-      : recording_(std::make_unique<Recording>(std::move(inputs), std::move(kept))) {}
-  void end() { recording_->end(); }
+  explicit RecordedStep(std::unique_ptr<Recording> recording) : recording_(std::move(recording)) {}
   py::object obstacle() const {
     const char* op = recording_->obstacle();
     return op != nullptr ? py::object(py::str(op)) : py::none();
@@ -164,11 +163,20 @@ class RecordedStep {
   std::unique_ptr<Recording> recording_;
 };
 
+/// (the recorded step, step(*inputs)). Whatever the step raises, the recording has ended then: in Python the call that
+/// ends it could lack memory itself.
+py::tuple record_step(const py::object& step, py::list inputs, py::list kept) {
+  const py::tuple arguments(inputs);
+  auto recording = std::make_unique<Recording>(std::move(inputs), std::move(kept));
+  const auto result = py::reinterpret_steal<py::object>(PyObject_CallObject(step.ptr(), arguments.ptr()));
+  recording->end();
+  if (!result) throw py::error_already_set();
+  return py::make_tuple(RecordedStep(std::move(recording)), result);
+}
+
 const Family recording_family([](py::module_& m) {
-  // Begins a recording of this thread's kernels; to be ended before anything else happens there.
-  m.def("record_step", [](py::list inputs, py::list kept) { return RecordedStep(std::move(inputs), std::move(kept)); });
+  m.def("record_step", &record_step, py::arg("step"), py::arg("inputs"), py::arg("kept"));
   py::class_<RecordedStep>(m, "RecordedStep")
-      .def("end", &RecordedStep::end)
       .def("obstacle", &RecordedStep::obstacle)
       .def("replay", &RecordedStep::replay);
 });

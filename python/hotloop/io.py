@@ -297,7 +297,8 @@ def _check_tiling(order, header, size, name):
 
 def _read_array(file, key, entry, name):
     array = np.empty(entry["shape"], _storage_dtype(entry))
-    if file.readinto(_as_bytes(array)) != array.nbytes:
+    # Of an ndarray, readinto makes a lack of memory a TypeError.
+    if file.readinto(memoryview(_as_bytes(array))) != array.nbytes:
         raise _error("truncated", name, f"the file shrank while {brief(key)} was read")
     if entry["dtype"] == "BOOL" and _as_bytes(array).max(initial=0) > 1:
         raise _error("items are neither true nor false", name, f"{brief(key)} has byte {_as_bytes(array).max()}")

@@ -105,11 +105,7 @@ class _Step:
         for part in model.optimizer._groups:
             kept += [part.data, part.grad, *part.state.values()]
         with self._draws.recorded(_core.step_state):
-            record = _core.record_step(inputs, kept)
-            try:
-                loss, predictions = train(*inputs)
-            finally:
-                record.end()
+            record, (loss, predictions) = _core.record_step(train, inputs, kept)
         self._works = record.obstacle() is None
         if self._works:
             self._results, self._record = (data(loss), data(predictions)), record

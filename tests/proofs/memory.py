@@ -24,6 +24,7 @@ _MANY = 1 << 40
 BURSTS = {"native": (1, _MANY), "python": (1, 8)}  # how many allocations fail in a row
 MOST = 40  # faults of a call
 AGAIN = 8  # times a fault is repeated to look for a leak
+ROUNDS = 100  # of that, at most, until one leaves less than a leak would
 # What Python's own functions, and NumPy's sums, make of a lack of memory where they forget that it was one.
 FOREIGN = re.compile(
     "can't allocate read lock|or os.PathLike|os.PathLike or integer|"
@@ -70,7 +71,7 @@ def grown(action):
 
 
 def check_leak(case, want, source, number, burst):
-    """What the same failure leaves each time is a leak; caches may fill and tables grow now and then."""
+    """What the same failure leaves each time is a leak; caches may fill, some of Python's over hundreds of calls."""
 
     def times(which):
         return sum(check_fault(case, want, source, which, burst) for _ in range(AGAIN))
@@ -81,7 +82,7 @@ def check_leak(case, want, source, number, burst):
         nonlocal inside
         inside = times(number)
 
-    for _ in range(6):
+    for _ in range(ROUNDS):
         usual = grown(lambda: times(faults.NEVER))
         more = [left - own for left, own in zip(grown(fail), usual, strict=True)]
         if inside < AGAIN or max(more) < AGAIN:
