@@ -138,7 +138,8 @@ def _canonical_order(entries):
 
 
 def _as_bytes(array):
-    return array.reshape(-1).view(np.uint8)
+    # Of an ndarray itself, files make a lack of memory a TypeError.
+    return memoryview(array.reshape(-1).view(np.uint8))
 
 
 def _new_digest(text, entries):
@@ -297,9 +298,8 @@ def _check_tiling(order, header, size, name):
 
 def _read_array(file, key, entry, name):
     array = np.empty(entry["shape"], _storage_dtype(entry))
-    # Of an ndarray, readinto makes a lack of memory a TypeError.
-    if file.readinto(memoryview(_as_bytes(array))) != array.nbytes:
+    if file.readinto(_as_bytes(array)) != array.nbytes:
         raise _error("truncated", name, f"the file shrank while {brief(key)} was read")
-    if entry["dtype"] == "BOOL" and _as_bytes(array).max(initial=0) > 1:
-        raise _error("items are neither true nor false", name, f"{brief(key)} has byte {_as_bytes(array).max()}")
+    if entry["dtype"] == "BOOL" and (largest := array.view(np.uint8).max(initial=0)) > 1:
+        raise _error("items are neither true nor false", name, f"{brief(key)} has byte {largest}")
     return array.astype(array.dtype.newbyteorder("="), copy=False)
