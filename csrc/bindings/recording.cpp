@@ -1,6 +1,7 @@
 #include "bindings/recording.h"
 
 #include <algorithm>
+#include <mutex>
 #include <stdexcept>
 #include <utility>
 
@@ -68,11 +69,6 @@ Recording::Range Recording::range_of(py::handle array) {
   return {static_cast<std::byte*>(const_cast<void*>(given.data())), static_cast<std::size_t>(given.nbytes())};
 }
 
-std::vector<Recording::Range>& Recording::constants() {
-  static auto* const all = new std::vector<Range>;
-  return *all;
-}
-
 Recording::Recording(py::list inputs, py::list kept) : kept_(std::move(kept)) {
   if (current_ != nullptr) throw std::runtime_error("[record] a recording goes on already");
   for (const py::handle array : inputs) inputs_.push_back(range_of(array));
@@ -96,6 +92,23 @@ bool Recording::any_holds(const std::vector<Range>& ranges, const void* address)
   return std::any_of(ranges.begin(), ranges.end(), [&](const Range& range) { return range.holds(address); });
 }
 
+namespace {
+
+std::mutex constants_mutex;  // threads record side by side where Python has no GIL
+
+}  // namespace
+
+void Recording::know_constant(py::handle array) {
+  const Range range = range_of(array);
+  const std::lock_guard lock(constants_mutex);
+  constants_.push_back(range);
+}
+
+bool Recording::is_constant(const void* address) {
+  const std::lock_guard lock(constants_mutex);
+  return any_holds(constants_, address);
+}
+
 void Recording::note_read(void* pointer, const void* address) {
   if (arena_->is_written(address)) return;
   for (std::size_t i = 0; i < inputs_.size(); ++i) {
@@ -104,7 +117,7 @@ void Recording::note_read(void* pointer, const void* address) {
         {pointer, i, static_cast<std::size_t>(static_cast<const std::byte*>(address) - inputs_[i].begin)});
     return;
   }
-  if (!any_holds(fixed_, address) && !any_holds(constants(), address)) give_up(op_);
+  if (!any_holds(fixed_, address) && !is_constant(address)) give_up(op_);
 }
 
 void Recording::note_write(const void* address) {

@@ -87,7 +87,7 @@ class Recording {
   const std::shared_ptr<Arena>& arena() const { return arena_; }
 
   /// What every recording may read: an array that nobody ever changes or gives back.
-  static void know_constant(pybind11::handle array) { constants().push_back(range_of(array)); }
+  static void know_constant(pybind11::handle array);
 
   /// Notes that an op did what can't be made again.
   void give_up(const char* op) { obstacle_ = op; }
@@ -110,7 +110,7 @@ class Recording {
   };
 
   static Range range_of(pybind11::handle array);
-  static std::vector<Range>& constants();
+  static bool is_constant(const void* address);
   static bool any_holds(const std::vector<Range>& ranges, const void* address);
   template <class T>
   void note(T& argument);
@@ -118,6 +118,7 @@ class Recording {
   void note_write(const void* address);
 
   static thread_local constinit inline Recording* current_ = nullptr;
+  static inline std::vector<Range> constants_;
 
   std::shared_ptr<Arena> arena_ = std::make_shared<Arena>();
   pybind11::list kept_;
