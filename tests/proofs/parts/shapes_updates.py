@@ -31,9 +31,17 @@ def optimizer(case, lengths):
         made.step()
         made.zero_grad()
     for i, (tensor, start) in enumerate(zip(tensors, starts, strict=True)):
-        want = reference(start.astype(np.float64), [step[i].astype(np.float64) for step in gradients], **options)
+
+        def updated(factors, i=i, start=start):
+            steps = [factor * step[i].astype(np.float64) for factor, step in zip(factors, gradients, strict=True)]
+            return reference(start.astype(np.float64), steps, **options)
+
+        want = updated([1.0] * STEPS)
         # A step divides by roots of sums: some roundings of each update, and of the weight it changes.
         bound = 32 * case.roundoff * (1 + np.abs(want) + np.abs(start) + np.abs(want - start))
+        # Where decay cancels a gradient but for its last digits, the update hangs on them.
+        for nudged in np.eye(STEPS) * 4 * case.roundoff:
+            bound += np.abs(updated(1 + nudged) - updated(1 - nudged))
         case.near(here(tensor, case.device), want.astype(case.wide), bound)
 
 
