@@ -44,9 +44,10 @@ class RecordedSteps:
             return train(x, y, weight)
         self._look_at(model)
         kind = (x.shape, x.dtype, y.shape, y.dtype, weight is None)
-        if one := self._steps.get(kind):
+        one = self._steps.get(kind)
+        if one is not None and one.is_current():
             return one.run(model, train, check, x, y, weight)
-        if len(self._steps) == _MOST or not _is_known(model):
+        if (one is None and len(self._steps) == _MOST) or not _is_known(model):
             return train(x, y, weight)
         one = _Step()
         results = one.run_first(train, x, y, weight)
@@ -78,11 +79,12 @@ class _Step:
         self._dtype = predictions.dtype
         return loss, predictions
 
+    def is_current(self):
+        """Whether the streams that it draws from are those of the first time."""
+        return self._draws.are_current()
+
     def run(self, model, train, check, x, y, weight):
         """Trains: records the step, or replays it."""
-        if not self._draws.are_current():
-            self.__init__()
-            return self.run_first(train, x, y, weight)
         optimizer = model.optimizer
         if not (self._works and optimizer.is_whole() and _core.is_grad_enabled()):
             return train(x, y, weight)
