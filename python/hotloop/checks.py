@@ -144,7 +144,7 @@ def sizes(where, what, value):
         TypeError: it is none.
     """
     items = value if isinstance(value, list | tuple) else (value,) if _is_size(value) else (-1,)
-    if not all(item is None or _is_size(item) for item in items):
+    if not all([item is None or _is_size(item) for item in items]):
         raise TypeError(f"[{where}] {what} must be a tuple of sizes or None, got {value!r}")
     return tuple([None if item is None else int(item) for item in items])
 

@@ -160,7 +160,7 @@ class Sequential(Model):
         """
         if not isinstance(layer, Layer):
             raise TypeError(f"[{self.name}] add wants a layer: got {layer!r}")
-        if any(layer.name == other.name for other in self._layers):
+        if any([layer.name == other.name for other in self._layers]):
             raise ValueError(f"[{self.name}] the name {layer.name!r} is taken: names of layers must differ")
         if isinstance(layer, Model) and not self.weights:
             self.device = layer.device  # a model around a trained one runs where that does
@@ -210,7 +210,7 @@ class Sequential(Model):
         if declared is None or (shape and shape[1:] == declared[1:]):
             return
         if len(shape) != len(declared) or any(
-            want not in (None, got) for want, got in zip(declared[1:], shape[1:], strict=True)
+            [want not in (None, got) for want, got in zip(declared[1:], shape[1:], strict=True)]
         ):
             raise ValueError(f"[{self.name}] input shape differs: expected {declared}, got {tuple(shape)}")
 

@@ -92,7 +92,7 @@ class _Step:
         if not model._compiled.loss.class_numbers:
             y = y.astype(self._dtype, copy=False)
         inputs = [_as_taken(model, x), y, weight]
-        if not all(array is None or _is_plain(array) for array in inputs):
+        if not all([array is None or _is_plain(array) for array in inputs]):
             return train(*inputs)
         if self._record is None:
             return self._make(model, train, inputs)
@@ -123,18 +123,18 @@ def _is_known(model):
     layers = [model]
     for layer in layers:
         layers += vars(layer).get("_layers", ())
-    functions = (
+    functions = [
         value
         for layer in layers
         for name, value in vars(layer).items()
         if callable(value) and not name.endswith("_initializer") and not _is_own(value)
-    )
+    ]
     compiled = model._compiled
     numbers = (compiled.loss, *compiled.metrics)  # one made of a function may keep the arrays that it is given
     return (
         all(map(_is_own, (*layers, *numbers, model.optimizer)))
-        and not any(hasattr(one, "function") for one in numbers)
-        and next(functions, None) is None
+        and not any([hasattr(one, "function") for one in numbers])
+        and not functions
     )
 
 

@@ -288,7 +288,7 @@ class Training:
         parameters, bound = self.parameters(), self.optimizer.parameters
         if not parameters:
             raise ValueError("[fit] the model has no weights to train")
-        if len(bound) != len(parameters) or any(a is not b for a, b in zip(bound, parameters, strict=True)):
+        if len(bound) != len(parameters) or any([a is not b for a, b in zip(bound, parameters, strict=True)]):
             self.optimizer.bind(parameters)
 
     def _evaluate_epoch(self, samples, batch_size, callbacks, progress, prefix=""):

@@ -134,8 +134,11 @@ class CallbackList:
 
 def _overrides(callback, *names):
     return any(
-        name is not None and (name in vars(callback) or getattr(type(callback), name) is not getattr(Callback, name))
-        for name in names
+        [
+            name is not None
+            and (name in vars(callback) or getattr(type(callback), name) is not getattr(Callback, name))
+            for name in names
+        ]
     )
 
 

@@ -73,7 +73,7 @@ class Layer:
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
         parameters = inspect.signature(cls.call).parameters.values()
-        cls._takes_training = any(p.name == "training" or p.kind is p.VAR_KEYWORD for p in parameters)
+        cls._takes_training = any([p.name == "training" or p.kind is p.VAR_KEYWORD for p in parameters])
 
     @cached_property
     def name(self):
@@ -160,7 +160,8 @@ class Layer:
         shape = [1 if size is None else size for size in input_shape]
         checks.addressable(self.name, "input shape", shape, self.dtype.itemsize)
         zeros = checks.made(self.name, np.zeros, shape, self.dtype)
-        return moved(self.name, zeros, next((device_of(w.data) for w in self.weights), context.device or "cpu"))
+        devices = [device_of(w.data) for w in self.weights] or [context.device or "cpu"]
+        return moved(self.name, zeros, devices[0])
 
     # -- weights ------------------------------------------------------------------------------------------------------
 

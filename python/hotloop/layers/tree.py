@@ -25,7 +25,7 @@ class Finder:
 
     def _kind(self, cls):
         pairs = (self._wanted, _WANTED), (Tensor, _TENSOR), ((list, tuple), _SEQUENCE), (dict, _MAPPING)
-        kind = self._kinds[cls] = next((kind for base, kind in pairs if issubclass(cls, base)), _NONE)
+        kind = self._kinds[cls] = ([kind for base, kind in pairs if issubclass(cls, base)] or [_NONE])[0]
         return kind
 
     def among(self, items):

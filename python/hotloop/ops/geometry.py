@@ -41,9 +41,13 @@ def _parse_padding(op, padding):
     if isinstance(padding, str):
         name = choose(op, "padding", padding.lower(), _PADDINGS)
         return name if name == "same" else ((0, 0), (0, 0))
-    if isinstance(padding, (tuple, list)) and len(padding) == 2 and any(isinstance(p, (tuple, list)) for p in padding):
+    if (
+        isinstance(padding, (tuple, list))
+        and len(padding) == 2
+        and any([isinstance(p, (tuple, list)) for p in padding])
+    ):
         rows, columns = padding
-        if all(isinstance(p, (tuple, list)) for p in padding):
+        if all([isinstance(p, (tuple, list)) for p in padding]):
             return pair(op, "padding", rows, 0), pair(op, "padding", columns, 0)
     elif _integer(padding) or (isinstance(padding, (tuple, list)) and len(padding) == 2):
         rows, columns = pair(op, "padding", padding, 0)

@@ -71,7 +71,7 @@ def linear(x, w, b=None, *, activation=None):
         ValueError: sizes differ, or the activation is unknown.
     """
     kind, alpha = activation_number("linear", activation), default_alpha(activation)
-    if needs_input(activation) and is_grad_enabled() and any(isinstance(t, Tensor) for t in (x, w, b)):
+    if needs_input(activation) and is_grad_enabled() and any([isinstance(t, Tensor) for t in (x, w, b)]):
         return activate("linear", activation, linear(x, w, b))
     x_, w_ = data(x), data(w)
     y = _core.linear(x_, w_, data(b), kind, alpha)

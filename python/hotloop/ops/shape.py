@@ -75,8 +75,10 @@ def _is_basic(key):
     """True for ints, slices, None and ..., which give views; False for arrays and lists, which may repeat elements."""
     parts = key if isinstance(key, tuple) else (key,)
     return all(
-        isinstance(part, slice | type(None) | type(...) | int | np.integer) and not isinstance(part, bool)
-        for part in parts
+        [
+            isinstance(part, slice | type(None) | type(...) | int | np.integer) and not isinstance(part, bool)
+            for part in parts
+        ]
     )
 
 
@@ -169,7 +171,7 @@ def concatenate(arrays, axis=0):
     axis, rank = checks.axis("concatenate", axis, parts[0].shape), parts[0].ndim
     for i, part in enumerate(parts):
         if part.ndim != rank or any(
-            n != m for j, (n, m) in enumerate(zip(part.shape, parts[0].shape, strict=True)) if j != axis
+            [n != m for j, (n, m) in enumerate(zip(part.shape, parts[0].shape, strict=True)) if j != axis]
         ):
             raise ValueError(f"[concatenate] shapes differ off axis {axis}: {parts[0].shape} and, at {i}, {part.shape}")
     ends = np.cumsum([part.shape[axis] for part in parts])

@@ -202,7 +202,7 @@ class Optimizer:
 
     def _step_by_runs(self, lr, number):
         """The step where some parameters have no gradient or moved, or their counts of updates differ."""
-        if not all(member.stays() for part in self._groups for member in part.members):
+        if not all([member.stays() for part in self._groups for member in part.members]):
             self._regroup(dict(enumerate(self._states())))
         missed = [0] * len(self._tensors) if self._missed is None else list(self._missed)
         calls, stepped = [], []
