@@ -9,6 +9,15 @@
 #include "runtime/memory.h"
 
 namespace hotloop::bindings {
+namespace {
+
+// Whether an address is one of so many bytes, or the beginning of none: arrays without elements have one too.
+bool lies_in(const std::byte* begin, std::size_t bytes, const void* address) {
+  const auto* at = static_cast<const std::byte*>(address);
+  return begin != nullptr && (at == begin || (at > begin && at < begin + bytes));
+}
+
+}  // namespace
 
 // ---- Arena ----------------------------------------------------------------------------------------------------------
 
@@ -40,9 +49,8 @@ void Arena::release(void* data) noexcept {
 }
 
 const Arena::Block* Arena::block_of(const void* address) const {
-  const auto* at = static_cast<const std::byte*>(address);
   for (const Block& block : blocks_) {
-    if (block.used && (at == block.data || (at > block.data && at < block.data + block.bytes))) return &block;
+    if (block.used && lies_in(block.data, block.bytes, address)) return &block;
   }
   return nullptr;
 }
@@ -83,10 +91,7 @@ void Recording::end() noexcept {
   if (current_ == this) current_ = nullptr;
 }
 
-bool Recording::Range::holds(const void* address) const {
-  const auto* at = static_cast<const std::byte*>(address);
-  return begin != nullptr && (at == begin || (at > begin && at < begin + bytes));
-}
+bool Recording::Range::holds(const void* address) const { return lies_in(begin, bytes, address); }
 
 bool Recording::any_holds(const std::vector<Range>& ranges, const void* address) {
   return std::any_of(ranges.begin(), ranges.end(), [&](const Range& range) { return range.holds(address); });
