@@ -14,13 +14,16 @@
 namespace hotloop::cpu {
 namespace {
 
-constexpr int64_t kBlockK = 256;           // a panel of 256 x 16 floats is half of L1
+constexpr int64_t kBlockK = 512;           // a panel of 512 x 16 floats is L1, a tile's rows are half of it or less
 constexpr int64_t kBlockN = 4096;          // columns packed at a time: 4 MB of L3
 constexpr int64_t kPacked = 1 << 20;       // elements packed between two barriers of all threads: 4 MB of L3
 constexpr int64_t kJobProducts = 1 << 18;  // multiply-adds that repay handing a job to a thread
 constexpr int64_t kWantedJobs = 16;
+constexpr int64_t kManyPanels = 64;         // repay packing any rows
+constexpr int64_t kPage = 4096;             // bytes: elements so far apart compete for the few places of one L1 set
 constexpr int64_t kLongProducts = 1 << 29;  // from here on twice as many jobs: at the end a thread waits for less
 constexpr int64_t kMaxPartials = 16;
+constexpr int64_t kRowsAdded = 256;  // one after the other, where nothing is packed
 
 // How one block of k is cut into jobs of `rows` x `panels`; by shape alone.
 struct Grid {
@@ -43,42 +46,51 @@ Grid make_grid(int64_t m, int64_t panels, int64_t k, int tile_rows, int tile_col
   return grid;
 }
 
+// Where the rows of each tile lie: those of tile t begin at data + t * tile.
+template <class T>
+struct TileRows {
+  const T* data;
+  int64_t tile, row, col;  // strides
+};
+
+template <class T>
+TileRows<T> rows_as_they_lie(MatrixView<T> a) {
+  return {a.data, isa::gemm_micro<T>().rows * a.row, a.row, a.col};
+}
+
 // One block of k: all tiles of (m, n).
 template <class T>
-void tiles(int64_t m, int64_t n, int64_t k, MatrixView<T> a, PanelView<T> b, T* c, int64_t c_row, isa::TileEnd<T> end) {
+void tiles(int64_t m, int64_t n, int64_t k, TileRows<T> a, PanelView<T> b, T* c, int64_t c_row, isa::TileEnd<T> end) {
   const auto& micro = isa::gemm_micro<T>();
   const T* bias = end.bias;
   for (int64_t j = 0; j < n; j += micro.columns, b.data += b.panel) {
     const int columns = static_cast<int>(std::min<int64_t>(micro.columns, n - j));
     if (bias != nullptr) end.bias = bias + j;
-    for (int64_t i = 0; i < m; i += micro.rows) {
-      const int rows = static_cast<int>(std::min<int64_t>(micro.rows, m - i));
-      micro.tile(rows, columns, k, a.data + i * a.row, a.row, a.col, b.data, b.row, c + i * c_row + j, c_row, end);
+    const T* rows = a.data;
+    for (int64_t i = 0; i < m; i += micro.rows, rows += a.tile) {
+      micro.tile(static_cast<int>(std::min<int64_t>(micro.rows, m - i)), columns, k, rows, a.row, a.col, b.data, b.row,
+                 c + i * c_row + j, c_row, end);
     }
   }
 }
 
-// The same by way of a packed copy of a, where the panels are many enough to repay it: each tile of rows becomes its
-// own (k, rows) panel. Plain rows are read well enough as they lie until there are very many panels.
+// The same by way of a packed copy of a, where the panels are many enough to repay it: the rows of each tile become a
+// (k, micro.rows) panel. Plain rows are read well enough as they lie, unless they push each other out of L1, until
+// there are very many panels.
 template <class T>
 void tiles_of_packed(int64_t m, int64_t n, int64_t k, MatrixView<T> a, PanelView<T> b, T* c, int64_t c_row,
-                     isa::TileEnd<T> end) {
+                     const isa::TileEnd<T>& end) {
   const auto& micro = isa::gemm_micro<T>();
-  if (ceil_div(n, micro.columns) < (a.col == 1 ? 64 : 3)) return tiles(m, n, k, a, b, c, c_row, end);
+  const bool lies_well = a.col == 1 && a.row * static_cast<int64_t>(sizeof(T)) % kPage != 0;
+  if (ceil_div(n, micro.columns) < (lies_well ? kManyPanels : 3)) {
+    return tiles(m, n, k, rows_as_they_lie(a), b, c, c_row, end);
+  }
   const Scratch<T> packed(round_up(m, micro.rows) * k);
   for (int64_t i = 0; i < m; i += micro.rows) {
-    const int rows = static_cast<int>(std::min<int64_t>(micro.rows, m - i));
-    micro.pack_a(k, rows, a.data + i * a.row, a.row, a.col, packed + i * k);
+    micro.pack_a(k, static_cast<int>(std::min<int64_t>(micro.rows, m - i)), a.data + i * a.row, a.row, a.col,
+                 packed + i * k);
   }
-  const T* bias = end.bias;
-  for (int64_t j = 0; j < n; j += micro.columns, b.data += b.panel) {
-    const int columns = static_cast<int>(std::min<int64_t>(micro.columns, n - j));
-    if (bias != nullptr) end.bias = bias + j;
-    for (int64_t i = 0; i < m; i += micro.rows) {
-      const int rows = static_cast<int>(std::min<int64_t>(micro.rows, m - i));
-      micro.tile(rows, columns, k, packed + i * k, 1, micro.rows, b.data, b.row, c + i * c_row + j, c_row, end);
-    }
-  }
+  tiles<T>(m, n, k, {packed, micro.rows * k, 1, micro.rows}, b, c, c_row, end);
 }
 
 // Many products over k into few sums: k is cut into parts with private sums, added up in order.
@@ -112,7 +124,7 @@ void gemv(int64_t count, int64_t k, MatrixView<T> w, const T* x, bool by_dots, T
   const auto& micro = isa::gemv_micro<T>();
   const bool lies_well = by_dots ? w.col == 1 : w.row == 1;
   // As short as the sums of the tiles; a dot product has one for each lane.
-  const int64_t block = by_dots ? 16 * kBlockK : kBlockK;
+  const int64_t block = by_dots ? 16 * kRowsAdded : kRowsAdded;
   const int64_t grain = round_up(ceil_div(kJobProducts / 4, k), by_dots ? 16 : 1024);
   const auto multiply = [&](int64_t n, int64_t depth, const T* from, int64_t stride, int64_t p, T* to) {
     (by_dots ? micro.dots : micro.scaled_rows)(n, depth, from, stride, x + p, p > 0, to);
@@ -180,8 +192,8 @@ void gemm_block(int64_t m, int64_t n, int64_t k, MatrixView<T> a, PanelView<T> b
     const bool last = p + depth == k;
     const isa::TileEnd<T> block_end = {
         .bias = last ? end.bias : nullptr, .add = end.add || p > 0, .relu = last && end.relu};
-    tiles<T>(m, n, depth, {a.data + p * a.col, a.row, a.col}, {b.data + p * b.row, b.panel, b.row}, c, c_row,
-             block_end);
+    tiles<T>(m, n, depth, rows_as_they_lie<T>({a.data + p * a.col, a.row, a.col}), {b.data + p * b.row, b.panel, b.row},
+             c, c_row, block_end);
   }
 }
 

@@ -18,30 +18,46 @@ inline constexpr int kVectors = 2;
 template <class T>
 inline constexpr int kColumns = kVectors * kLanes<T>;
 
+// a as the rows of a tile: anywhere, through an address for each row,
+template <class T, int M>
+struct Rows {
+  const T* row[M];
+  int64_t col;
+
+  HL_INLINE Rows(const T* a, int64_t a_row, int64_t a_col) : col(a_col) {
+#pragma GCC unroll 16
+    for (int i = 0; i < M; ++i) row[i] = a + i * a_row;
+  }
+  HL_INLINE T at(int i, int64_t p) const { return row[i][p * col]; }
+};
+
+// or packed, through one address.
+template <class T>
+struct PackedRows {
+  const T* panel;
+
+  HL_INLINE T at(int i, int64_t p) const { return panel[p * kRows + i]; }
+};
+
 // sum += steps [begin, end) of k.
-template <class T, int M, int V>
-HL_INLINE void add_products(int64_t begin, int64_t end, const T* const (&row)[M], int64_t a_col, const T* b,
-                            int64_t b_row, Vec<T> (&sum)[M][V]) {
+template <class T, int M, int V, class A>
+HL_INLINE void add_products(int64_t begin, int64_t end, const A& a, const T* b, int64_t b_row, Vec<T> (&sum)[M][V]) {
   b += begin * b_row;
-  for (int64_t p = begin, at = begin * a_col; p < end; ++p, at += a_col, b += b_row) {
+  for (int64_t p = begin; p < end; ++p, b += b_row) {
     Vec<T> right[V];
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) right[v] = load(b + v * kLanes<T>);
 #pragma GCC unroll 16
     for (int i = 0; i < M; ++i) {
-      const Vec<T> left = splat(row[i][at]);
+      const Vec<T> left = splat(a.at(i, p));
 #pragma GCC unroll 4
       for (int v = 0; v < V; ++v) sum[i][v] += left * right[v];
     }
   }
 }
 
-template <class T, int M, int V>
-HL_INLINE void sum_products(int64_t k, const T* a, int64_t a_row, int64_t a_col, const T* b, int64_t b_row,
-                            Vec<T> (&sum)[M][V]) {
-  const T* row[M];
-#pragma GCC unroll 16
-  for (int i = 0; i < M; ++i) row[i] = a + i * a_row;
+template <class T, int M, int V, class A>
+HL_INLINE void sum_products(int64_t k, const A& a, const T* b, int64_t b_row, Vec<T> (&sum)[M][V]) {
   const auto zero = [](Vec<T>(&part)[M][V]) __attribute__((always_inline)) {
 #pragma GCC unroll 16
     for (int i = 0; i < M; ++i)
@@ -49,7 +65,7 @@ HL_INLINE void sum_products(int64_t k, const T* a, int64_t a_row, int64_t a_col,
       for (int v = 0; v < V; ++v) part[i][v] = Vec<T>{};
   };
   zero(sum);
-  add_products<T, M, V>(0, k < kShortSum ? k : kShortSum, row, a_col, b, b_row, sum);
+  add_products<T, M, V>(0, k < kShortSum ? k : kShortSum, a, b, b_row, sum);
   if (k <= kShortSum) return;
   // In memory: registers that hold it would be lacking in the loops.
   Vec<T> total[M][V];
@@ -57,7 +73,7 @@ HL_INLINE void sum_products(int64_t k, const T* a, int64_t a_row, int64_t a_col,
   asm("" : "+m"(total));
   for (int64_t p = kShortSum; p < k; p += kShortSum) {
     zero(sum);
-    add_products<T, M, V>(p, p + kShortSum < k ? p + kShortSum : k, row, a_col, b, b_row, sum);
+    add_products<T, M, V>(p, p + kShortSum < k ? p + kShortSum : k, a, b, b_row, sum);
 #pragma GCC unroll 16
     for (int i = 0; i < M; ++i)
 #pragma GCC unroll 4
@@ -94,7 +110,11 @@ void tile_body(int n, int64_t k, const T* a, int64_t a_row, int64_t a_col, const
   // c is wanted when the sums are done: asked for now, it has come by then.
 #pragma GCC unroll 16
   for (int i = 0; i < M; ++i) __builtin_prefetch(c + i * c_row, 1);
-  sum_products<T, M, V>(k, a, a_row, a_col, b, b_row, sum);
+  if (M == kRows && V == kVectors && a_row == 1 && a_col == kRows) {
+    sum_products<T, M, V>(k, PackedRows<T>{a}, b, b_row, sum);
+  } else {
+    sum_products<T, M, V>(k, Rows<T, M>(a, a_row, a_col), b, b_row, sum);
+  }
   if (n == width) return finish<T, M, V>(sum, c, c_row, end.bias, end.add, end.relu);
   const unsigned bytes = static_cast<unsigned>(n) * sizeof(T);
   T line[M][width] = {};
@@ -139,17 +159,19 @@ void pack_b(int64_t k, int n, const T* b, int64_t b_row, int64_t b_col, T* panel
   }
 }
 
-/// All rows of a panel from plain rows of a; returns how many steps of k are done. A transposed vector holds more than
-/// a step of the panel: the next one overwrites the rest, so that the last steps are left to others.
+/// A panel from m plain rows of a; returns how many steps of k are done. A transposed vector holds more than a step of
+/// the panel: the next one overwrites the rest, so that the last steps are left to others.
 template <class T>
-HL_INLINE int64_t pack_plain_rows(int64_t k, const T* a, int64_t a_row, T* panel) {
+HL_INLINE int64_t pack_plain_rows(int64_t k, int m, const T* a, int64_t a_row, T* panel) {
   constexpr int64_t lanes = kLanes<T>;
   int64_t p = 0;
   if constexpr (lanes >= kRows) {
     for (; p + 2 * lanes <= k; p += lanes) {
       Vec<T> block[lanes] = {};
 #pragma GCC unroll 16
-      for (int i = 0; i < kRows; ++i) block[i] = load(a + i * a_row + p);
+      for (int i = 0; i < kRows; ++i) {
+        if (i < m) block[i] = load(a + i * a_row + p);
+      }
       transpose_block<T>(block);
 #pragma GCC unroll 16
       for (int i = 0; i < lanes; ++i) store<T>(panel + (p + i) * kRows, block[i]);
@@ -164,11 +186,11 @@ void pack_a(int64_t k, int m, const T* a, int64_t a_row, int64_t a_col, T* panel
     for (int64_t p = 0; p < k; ++p) __builtin_memcpy(panel + p * kRows, a + p * a_col, sizeof(T) * kRows);
     return;
   }
-  const int64_t done = m == kRows && a_col == 1 ? pack_plain_rows(k, a, a_row, panel) : 0;
+  const int64_t done = a_col == 1 ? pack_plain_rows(k, m, a, a_row, panel) : 0;
   for (int i = 0; i < kRows; ++i) {
     T* to = panel + i;
     if (i >= m) {
-      for (int64_t p = 0; p < k; ++p) to[p * kRows] = T{};
+      for (int64_t p = done; p < k; ++p) to[p * kRows] = T{};
     } else {
       const T* from = a + i * a_row;
       for (int64_t p = done; p < k; ++p) to[p * kRows] = from[p * a_col];
