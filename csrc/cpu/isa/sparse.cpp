@@ -9,7 +9,7 @@ namespace {
 inline constexpr int kBlock = HL_VECTOR_REGISTERS >= 32 ? 24 : 12;
 
 template <int V, class T>
-HL_INLINE void add_block(int64_t count, const ScaledRow<T>* rows, const T* base, T* out) {
+void add_block(int64_t count, const ScaledRow<T>* rows, const T* base, T* out) {
   Vec<T> sum[V];
 #pragma GCC unroll 24
   for (int v = 0; v < V; ++v) sum[v] = load(out + v * kLanes<T>);
@@ -32,18 +32,26 @@ HL_INLINE void add_rest(int64_t count, const ScaledRow<T>* rows, const T* base, 
   store_part<T>(out, sum, length);
 }
 
+// As many vectors as there are, kBlock at most.
+template <class T, int... V>
+HL_INLINE void add_vectors(int64_t vectors, int64_t count, const ScaledRow<T>* rows, const T* base, T* out,
+                           std::integer_sequence<int, V...>) {
+  using Block = void (*)(int64_t, const ScaledRow<T>*, const T*, T*);
+  static constexpr Block block[] = {add_block<V + 1, T>...};
+  block[vectors - 1](count, rows, base, out);
+}
+
+// In blocks of about the same size: short ones would wait for their sums.
 template <class T>
 void add_scaled_rows(int64_t count, const ScaledRow<T>* rows, const T* base, int64_t length, T* out) {
   constexpr int64_t lanes = kLanes<T>;
-  int64_t done = 0;
-  const auto take = [&]<int V>(std::integral_constant<int, V>) {
-    for (; done + V * lanes <= length; done += V * lanes) add_block<V>(count, rows, base + done, out + done);
-  };
-  take(std::integral_constant<int, kBlock>{});
-  take(std::integral_constant<int, 8>{});
-  take(std::integral_constant<int, 4>{});
-  take(std::integral_constant<int, 2>{});
-  take(std::integral_constant<int, 1>{});
+  int64_t left = length / lanes, done = 0;
+  for (int64_t blocks = (left + kBlock - 1) / kBlock; blocks > 0; --blocks) {
+    const int64_t vectors = (left + blocks - 1) / blocks;
+    add_vectors(vectors, count, rows, base + done, out + done, std::make_integer_sequence<int, kBlock>{});
+    left -= vectors;
+    done += vectors * lanes;
+  }
   if (done < length) add_rest(count, rows, base + done, length - done, out + done);
 }
 
