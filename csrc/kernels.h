@@ -26,10 +26,10 @@ HL_KERNEL(conv2d_weight_grad, const Conv2dShape& s, const T* x, const T* dy, T* 
 /// y (n, oh, ow, f) = max_pool(act(conv(x, w) + bias or null)); argmax (n, oh, ow, f) or null is the position in the
 /// window, i * pool_w + j; the first maximum wins, NaN wins over all.
 HL_KERNEL(conv2d_max_pool2d, const ConvPoolShape& s, const T* x, const T* w, const T* bias, T* y, uint8_t* argmax)
-/// dx (n, h, w, c) from dy (n, oh, ow, f), the gradient before the activation, at the positions argmax names
-HL_KERNEL(conv2d_max_pool2d_input_grad, const ConvPoolShape& s, const T* dy, const uint8_t* argmax, const T* w, T* dx)
-/// dw (kh, kw, c / groups, f) from x (n, h, w, c) and dy (n, oh, ow, f) at the positions argmax names
-HL_KERNEL(conv2d_max_pool2d_weight_grad, const ConvPoolShape& s, const T* x, const T* dy, const uint8_t* argmax, T* dw)
+/// dx (n, h, w, c), dw (kh, kw, c / groups, f) and db (f), each or null, from dy (n, oh, ow, f), y and argmax. Zeros of
+/// the gradient before the activation count or not, which an infinite or NaN x or w shows.
+HL_KERNEL(conv2d_max_pool2d_grad, const ConvPoolShape& s, const T* x, const T* w, const T* y, const uint8_t* argmax,
+          const T* dy, T* dx, T* dw, T* db)
 
 // ---- pool ---------------------------------------------------------------------------------------------------------
 

@@ -125,10 +125,9 @@ void measure_convolution(const Conv2dShape& s, bool pooled) {
   require(device().fill(argmax.get(), 0, y_size));
   print(of("conv2d_max_pool2d"),
         measured([&] { return kernels().conv2d_max_pool2d(p, x.get(), w.get(), bias.get(), y.get(), argmax.get()); }));
-  print(of("conv2d_max_pool2d_input_grad"),
-        measured([&] { return kernels().conv2d_max_pool2d_input_grad(p, dy.get(), argmax.get(), w.get(), dx.get()); }));
-  print(of("conv2d_max_pool2d_weight_grad"), measured([&] {
-          return kernels().conv2d_max_pool2d_weight_grad(p, x.get(), dy.get(), argmax.get(), dw.get());
+  print(of("conv2d_max_pool2d_grad"), measured([&] {
+          return kernels().conv2d_max_pool2d_grad(p, x.get(), w.get(), y.get(), argmax.get(), dy.get(), dx.get(),
+                                                  dw.get(), bias.get());
         }));
 }
 

@@ -141,40 +141,40 @@ py::object conv2d_max_pool2d(py::handle x_in, py::handle w_in, py::handle b_in, 
   return py::make_tuple(y.object(), keep_argmax ? argmax.object() : py::none());
 }
 
-py::object conv2d_max_pool2d_input_grad(py::handle dy_in, py::handle argmax, py::handle w_in, const Shape& x_shape,
-                                        Pair pool, Pair stride, Sides padding, Pair dilation, int64_t groups) {
-  constexpr const char* op = "conv2d_max_pool2d_input_grad";
-  const Argument dy_arg{"dy", dy_in}, w_arg{"weight", w_in};
-  const ArrayType type = common_type(op, {dy_arg, w_arg});
-  const Array dy = as_factor(op, dy_arg, type), w = as_factor(op, w_arg, type),
-              places = as_exact<uint8_t>(op, {"argmax", argmax}, type.where);
-  const ConvPoolShape s = conv_pool_shape(op, x_shape, w.shape(), {stride, padding, dilation, groups}, pool);
+// (dx, dw, db), None where not wanted.
+py::tuple conv2d_max_pool2d_grad(py::handle x_in, py::handle w_in, py::handle y_in, py::handle argmax_in,
+                                 py::handle dy_in, Pair pool, Pair stride, Sides padding, Pair dilation, int64_t groups,
+                                 int activation, double alpha, bool wants_dx, bool wants_dw, bool wants_db) {
+  constexpr const char* op = "conv2d_max_pool2d_grad";
+  const Argument x_arg{"x", x_in}, w_arg{"weight", w_in}, y_arg{"y", y_in}, dy_arg{"dy", dy_in};
+  const ArrayType type = common_type(op, {x_arg, w_arg, y_arg, dy_arg});
+  const Array x = as_factor(op, x_arg, type), w = as_factor(op, w_arg, type), y = as_array(op, y_arg, type),
+              argmax = as_exact<uint8_t>(op, {"argmax", argmax_in}, type.where);
+  const Array dy = as_array(op, dy_arg, type);
+  ConvPoolShape s = conv_pool_shape(op, x.shape(), w.shape(), {stride, padding, dilation, groups}, pool);
+  s.conv.activation = activation_spec(op, activation, alpha);
   check_shape(op, "dy", dy.shape(), {s.conv.n, s.oh, s.ow, s.conv.f});
-  check_shape(op, "argmax", places.shape(), dy.shape());
-  const Array dx = make_array(op, type, x_shape);
+  check_shape(op, "y", y.shape(), dy.shape());
+  check_shape(op, "argmax", argmax.shape(), dy.shape());
+  const Array dx = wants_dx ? make_array(op, type, x.shape()) : Array();
+  const Array dw = wants_dw ? make_array(op, type, w.shape()) : Array();
+  const Array db = wants_db ? make_array(op, type, {s.conv.f}) : Array();
   with_backend(type, [&](const auto& backend) {
     using T = Element<decltype(backend)>;
-    run(op, backend.conv2d_max_pool2d_input_grad, s, dy.data<T>(), places.data<uint8_t>(), w.data<T>(), dx.data<T>());
+    const auto gradients = [&](const Array& of, T* to_x, T* to_w, T* to_b) {
+      run(op, backend.conv2d_max_pool2d_grad, s, x.data<T>(), w.data<T>(), y.data<T>(), argmax.data<uint8_t>(),
+          of.data<T>(), to_x, to_w, to_b);
+    };
+    if (!rounds_factors(type)) return gradients(dy, dx.data<T>(), dw.data<T>(), db.data<T>());
+    // The gradient before the activation is a factor of dx and dw, and no other of db.
+    const Array slope = make_array(op, type, dy.shape());
+    run(op, backend.activation_grad, s.conv.activation, dy.size(), y.data<T>(), dy.data<T>(), slope.data<T>());
+    s.conv.activation = {};
+    if (wants_db) gradients(slope, nullptr, nullptr, db.data<T>());
+    gradients(as_factor(op, {"dy", slope.object()}, type), dx.data<T>(), dw.data<T>(), nullptr);
   });
-  return dx.object();
-}
-
-py::object conv2d_max_pool2d_weight_grad(py::handle x_in, py::handle dy_in, py::handle argmax, const Shape& w_shape,
-                                         Pair pool, Pair stride, Sides padding, Pair dilation, int64_t groups) {
-  constexpr const char* op = "conv2d_max_pool2d_weight_grad";
-  const Argument x_arg{"x", x_in}, dy_arg{"dy", dy_in};
-  const ArrayType type = common_type(op, {x_arg, dy_arg});
-  const Array x = as_factor(op, x_arg, type), dy = as_factor(op, dy_arg, type),
-              places = as_exact<uint8_t>(op, {"argmax", argmax}, type.where);
-  const ConvPoolShape s = conv_pool_shape(op, x.shape(), w_shape, {stride, padding, dilation, groups}, pool);
-  check_shape(op, "dy", dy.shape(), {s.conv.n, s.oh, s.ow, s.conv.f});
-  check_shape(op, "argmax", places.shape(), dy.shape());
-  const Array dw = make_array(op, type, w_shape);
-  with_backend(type, [&](const auto& backend) {
-    using T = Element<decltype(backend)>;
-    run(op, backend.conv2d_max_pool2d_weight_grad, s, x.data<T>(), dy.data<T>(), places.data<uint8_t>(), dw.data<T>());
-  });
-  return dw.object();
+  const auto given = [](const Array& array) { return array ? array.object() : py::none(); };
+  return py::make_tuple(given(dx), given(dw), given(db));
 }
 
 const Family conv_family([](py::module_& m) {
@@ -182,8 +182,7 @@ const Family conv_family([](py::module_& m) {
   m.def("conv2d_input_grad", &conv2d_input_grad);
   m.def("conv2d_weight_grad", &conv2d_weight_grad);
   m.def("conv2d_max_pool2d", &conv2d_max_pool2d);
-  m.def("conv2d_max_pool2d_input_grad", &conv2d_max_pool2d_input_grad);
-  m.def("conv2d_max_pool2d_weight_grad", &conv2d_max_pool2d_weight_grad);
+  m.def("conv2d_max_pool2d_grad", &conv2d_max_pool2d_grad);
 });
 
 }  // namespace

@@ -50,29 +50,33 @@ struct Dense {
 
 }  // namespace
 
-Status conv2d_max_pool2d_input_grad(const ConvPoolShape& s, const float* dy, const uint8_t* argmax, const float* w,
-                                    float* dx) {
+Status conv2d_max_pool2d_grad(const ConvPoolShape& s, const float* x, const float* w, const float* y,
+                              const uint8_t* argmax, const float* dy, float* dx, float* dw, float* db) {
   const Conv2dShape& conv = s.conv;
-  const int64_t size = conv.n * conv.h * conv.w * conv.c;
-  if (size == 0) return kOk;
-  if (s.oh * s.ow * conv.f == 0) return fill(dx, 0, size * static_cast<int64_t>(sizeof(float)));
+  const int64_t pooled = conv.n * s.oh * s.ow * conv.f, weights = conv.kh * conv.kw * (conv.c / conv.groups) * conv.f;
+  const auto clear = [](float* to, int64_t size) {
+    return to != nullptr && size > 0 ? fill(to, 0, size * static_cast<int64_t>(sizeof(float))) : kOk;
+  };
+  if (pooled == 0) {
+    HL_TRY(clear(dx, conv.n * conv.h * conv.w * conv.c));
+    HL_TRY(clear(dw, weights));
+    return clear(db, conv.f);
+  }
+  const bool is_linear = conv.activation.kind == Activation::none;
+  const Scratch<float> before(is_linear ? 0 : pooled);
+  HL_TRY(before.status());
+  const float* const slope = is_linear ? dy : before.get();
+  if (!is_linear) HL_TRY(activation_grad(conv.activation, pooled, y, dy, before.get()));
+  if (db != nullptr) HL_TRY(reduce(ReduceOp::sum, {2, {conv.n * s.oh * s.ow, conv.f}, 1}, slope, db));
+  if (conv.c == 0 || (dx == nullptr && dw == nullptr)) return kOk;
   HL_TRY(check_sizes(conv));
-  const Dense dense(s, dy, argmax);
+  const bool direct = dw != nullptr && has_small_patches(conv);
+  if (direct) HL_TRY(direct_weight_grad(s, x, slope, argmax, dw));
+  if (dx == nullptr && direct) return kOk;
+  const Dense dense(s, slope, argmax);
   HL_TRY(dense.status);
-  return conv2d_input_grad(dense.conv, dense.map.get(), w, dx);
-}
-
-Status conv2d_max_pool2d_weight_grad(const ConvPoolShape& s, const float* x, const float* dy, const uint8_t* argmax,
-                                     float* dw) {
-  const Conv2dShape& conv = s.conv;
-  const int64_t size = conv.kh * conv.kw * (conv.c / conv.groups) * conv.f;
-  if (size == 0) return kOk;
-  if (conv.n * s.oh * s.ow == 0) return fill(dw, 0, size * static_cast<int64_t>(sizeof(float)));
-  HL_TRY(check_sizes(conv));
-  if (has_small_patches(conv)) return direct_weight_grad(s, x, dy, argmax, dw);
-  const Dense dense(s, dy, argmax);
-  HL_TRY(dense.status);
-  return conv2d_weight_grad(dense.conv, x, dense.map.get(), dw);
+  if (dw != nullptr && !direct) HL_TRY(conv2d_weight_grad(dense.conv, x, dense.map.get(), dw));
+  return dx != nullptr ? conv2d_input_grad(dense.conv, dense.map.get(), w, dx) : kOk;
 }
 
 }  // namespace hotloop::cuda

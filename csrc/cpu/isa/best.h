@@ -1,7 +1,7 @@
 // The maximum over a window's pixels, for all columns of a panel at once, and where it goes.
 #pragma once
 
-#include "cpu/isa/vec.h"
+#include "cpu/isa/bytes.h"
 
 namespace hotloop::isa::HL_TIER {
 namespace {
@@ -40,18 +40,6 @@ HL_INLINE void take_in(const Vec<T> (&value)[kVectors], int64_t pixel, Best<T>& 
   }
 }
 
-// The low byte of every lane. One byte shuffle where the compiler has them; converting would go lane by lane.
-template <class T, std::size_t... I>
-HL_INLINE void store_low_bytes(uint8_t* to, Mask<T> lanes, std::index_sequence<I...>) {
-#if __has_builtin(__builtin_shufflevector)
-  typedef uint8_t Bytes __attribute__((vector_size(kVectorBytes)));
-  const auto low = __builtin_shufflevector((Bytes)lanes, (Bytes)lanes, (I * sizeof(T))...);
-  __builtin_memcpy(to, &low, sizeof...(I));
-#else
-  ((to[I] = static_cast<uint8_t>(lanes[I])), ...);
-#endif
-}
-
 /// What a window's results become, and where they go.
 template <class T>
 struct End {
@@ -72,7 +60,7 @@ struct End {
       // NaN is not less than zero and passes through.
       if (relu) result = result < Vec<T>{} ? Vec<T>{} : result;
       store<T>(values + v * lanes, result);
-      store_low_bytes<T>(pixels + v * lanes, best.pixel[v], std::make_index_sequence<lanes>{});
+      store_bytes<T>(pixels + v * lanes, best.pixel[v]);
     }
     if (whole) return;
     for (int j = 0; j < n; ++j) y[j] = value[j];

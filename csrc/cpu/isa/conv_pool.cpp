@@ -95,12 +95,6 @@ void max_of_windows(const WindowRow<T>& windows, const T* panel, const T* bias, 
   }
 }
 
-// Bytes widened to lanes, as comparisons want them.
-template <class T, std::size_t... I>
-HL_INLINE Mask<T> widen(const uint8_t* bytes, std::index_sequence<I...>) {
-  return Mask<T>{static_cast<typename VectorTypes<T>::Int>(bytes[I])...};
-}
-
 // The gradients of M taps from `tap` on stay in registers over the whole row.
 template <int M, class T>
 HL_INLINE void add_taps(const WindowRow<T>& windows, const int64_t* tap, const T* dy, const uint8_t* argmax,
@@ -130,7 +124,7 @@ HL_INLINE void add_taps(const WindowRow<T>& windows, const int64_t* tap, const T
 #pragma GCC unroll 2
     for (int v = 0; v < kVectors; ++v) {
       gradient[v] = load(gradients + v * lanes);
-      place[v] = widen<T>(pixels + v * lanes, std::make_index_sequence<lanes>{});
+      place[v] = load_bytes<T>(pixels + v * lanes);
     }
     for (int64_t p = 0; p < windows.pixels; ++p) {
       const int64_t at = k * windows.step + windows.pixel[p];

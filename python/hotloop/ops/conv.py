@@ -126,9 +126,6 @@ def conv2d_max_pool2d(
     y, argmax = _core.conv2d_max_pool2d(x_, w_, data(b), *geometry, kind, alpha, wants_gradient(x, w, b))
 
     def backward(dy, need):
-        dz = _before_activation(y, dy, kind, alpha)
-        dx = _core.conv2d_max_pool2d_input_grad(dz, argmax, w_, x_.shape, *geometry) if need[0] else None
-        dw = _core.conv2d_max_pool2d_weight_grad(x_, dz, argmax, w_.shape, *geometry) if need[1] else None
-        return dx, dw, _bias_grad(dz) if need[2] else None
+        return _core.conv2d_max_pool2d_grad(x_, w_, y, argmax, dy, *geometry, kind, alpha, *need)
 
     return record(op, y, (x, w, b), backward)

@@ -79,22 +79,29 @@ void forward(Precision precision) {
 void gradients(Precision precision) {
   if (!has(precision)) return;
   for (const Case& c : kCases) {
-    const ConvPoolShape s = shape(c);
-    Floats x(x_size(s)), w(w_size(s)), dy(y_size(s)), dx(x_size(s)), dw(w_size(s));
+    ConvPoolShape s = shape(c);
+    Floats x(x_size(s)), w(w_size(s)), y(y_size(s)), dy(y_size(s)), dx(x_size(s)), dw(w_size(s)), db(c.f);
     Twin<uint8_t> argmax(y_size(s));
     x.fill();
     w.fill();
+    y.fill();
     dy.fill();
     for (uint8_t& at : argmax.host) at = static_cast<uint8_t>(below(c.pool_h * c.pool_w));
     argmax.upload();
-    require(cpu().conv2d_max_pool2d_input_grad(s, here(dy), here(argmax), here(w), here(dx)));
-    require(cpu().conv2d_max_pool2d_weight_grad(s, here(x), here(dy), here(argmax), here(dw)));
-    require(device().set_precision(precision));
-    require(cuda().conv2d_max_pool2d_input_grad(s, there(dy), there(argmax), there(w), there(dx)));
-    require(cuda().conv2d_max_pool2d_weight_grad(s, there(x), there(dy), there(argmax), there(dw)));
-    require(device().set_precision(Precision::float32));
-    compare("conv2d_max_pool2d_input_grad " + name(c), dx, 1e-6, tolerance(precision, c.kh * c.kw * c.f / c.groups));
-    compare("conv2d_max_pool2d_weight_grad " + name(c), dw, 1e-6, tolerance(precision, c.n * s.oh * s.ow));
+    for (const Activation kind : {Activation::none, Activation::relu, Activation::tanh}) {
+      s.conv.activation.kind = kind;
+      const bool wants_dx = kind != Activation::tanh, wants_dw = kind != Activation::relu;
+      require(cpu().conv2d_max_pool2d_grad(s, here(x), here(w), here(y), here(argmax), here(dy),
+                                           wants_dx ? here(dx) : nullptr, wants_dw ? here(dw) : nullptr, here(db)));
+      require(device().set_precision(precision));
+      require(cuda().conv2d_max_pool2d_grad(s, there(x), there(w), there(y), there(argmax), there(dy),
+                                            wants_dx ? there(dx) : nullptr, wants_dw ? there(dw) : nullptr, there(db)));
+      require(device().set_precision(Precision::float32));
+      const double pixels = static_cast<double>(c.n * s.oh * s.ow);
+      compare("conv2d_max_pool2d dx " + name(c), dx, 1e-6, tolerance(precision, c.kh * c.kw * c.f / c.groups));
+      compare("conv2d_max_pool2d dw " + name(c), dw, 1e-6, tolerance(precision, c.n * s.oh * s.ow));
+      compare("conv2d_max_pool2d db " + name(c), db, 1e-6, 1.2e-6 * std::sqrt(pixels + 1));
+    }
   }
 }
 
