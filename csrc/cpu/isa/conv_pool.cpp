@@ -10,6 +10,9 @@ namespace {
 inline constexpr int kPixels = 4;  // summed up at a time
 // Windows of at most kPixels pixels that are summed up at a time, so that the sums hide each other's latency.
 inline constexpr int kWindows = HL_VECTOR_REGISTERS >= 32 ? 2 : 1;
+// Whether a vector of places picks from a table in one instruction.
+template <class T>
+inline constexpr bool kPicks = kVectorBytes == 64 || (kVectorBytes == 32 && sizeof(T) == 4);
 inline constexpr int kTaps = HL_VECTOR_REGISTERS >= 32 ? 12 : 6;  // whose weight gradients are summed up at a time
 
 // sum[r] = products of the patches that begin at row[r] with the panel.
@@ -97,8 +100,8 @@ void max_of_windows(const WindowRow<T>& windows, const T* panel, const T* bias, 
 
 // The gradients of M taps from `tap` on stay in registers over the whole row.
 template <int M, class T>
-HL_INLINE void add_taps(const WindowRow<T>& windows, const int64_t* tap, const T* dy, const uint8_t* argmax,
-                        int64_t y_row, int n, T* sum) {
+void add_taps(const WindowRow<T>& windows, const int64_t* tap, const T* dy, const uint8_t* argmax, int64_t y_row, int n,
+              T* sum) {
   constexpr int lanes = kLanes<T>;
   Vec<T> total[M][kVectors];
   const T* from[M];
@@ -108,23 +111,38 @@ HL_INLINE void add_taps(const WindowRow<T>& windows, const int64_t* tap, const T
 #pragma GCC unroll 2
     for (int v = 0; v < kVectors; ++v) total[t][v] = load(sum + t * kColumns<T> + v * lanes);
   }
+  const int64_t last[4] = {windows.pixel[0], windows.pixel[windows.pixels > 1 ? 1 : 0],
+                           windows.pixel[windows.pixels > 2 ? 2 : 0], windows.pixel[windows.pixels > 3 ? 3 : 0]};
   T last_dy[kColumns<T>] = {};
   uint8_t last_argmax[kColumns<T>] = {};
   for (int64_t k = 0; k < windows.count; ++k, dy += y_row, argmax += y_row) {
     const T* gradients = dy;
-    const uint8_t* pixels = argmax;
+    const uint8_t* places = argmax;
     if (n < kColumns<T>) {
       for (int j = 0; j < n; ++j) last_dy[j] = dy[j];
       for (int j = 0; j < n; ++j) last_argmax[j] = argmax[j];
       gradients = last_dy;
-      pixels = last_argmax;
+      places = last_argmax;
     }
     Vec<T> gradient[kVectors];
     Mask<T> place[kVectors];
 #pragma GCC unroll 2
     for (int v = 0; v < kVectors; ++v) {
       gradient[v] = load(gradients + v * lanes);
-      place[v] = load_bytes<T>(pixels + v * lanes);
+      place[v] = load_bytes<T>(places + v * lanes);
+    }
+    // Up to four pixels: a table of them, from which every column takes its own.
+    if (kPicks<T> && windows.pixels <= 4) {
+#pragma GCC unroll 16
+      for (int t = 0; t < M; ++t) {
+        const T* x = from[t] + k * windows.step;
+        Vec<T> table{};
+#pragma GCC unroll 4
+        for (int p = 0; p < 4 && p < lanes; ++p) table[p] = x[last[p]];
+#pragma GCC unroll 2
+        for (int v = 0; v < kVectors; ++v) total[t][v] += gradient[v] * __builtin_shuffle(table, place[v]);
+      }
+      continue;
     }
     for (int64_t p = 0; p < windows.pixels; ++p) {
       const int64_t at = k * windows.step + windows.pixel[p];
@@ -147,17 +165,24 @@ HL_INLINE void add_taps(const WindowRow<T>& windows, const int64_t* tap, const T
     for (int v = 0; v < kVectors; ++v) store<T>(sum + t * kColumns<T> + v * lanes, total[t][v]);
 }
 
+template <class T, int... M>
+HL_INLINE void add_some_taps(int64_t taps, const WindowRow<T>& windows, const int64_t* tap, const T* dy,
+                             const uint8_t* argmax, int64_t y_row, int n, T* sum, std::integer_sequence<int, M...>) {
+  using Add = void (*)(const WindowRow<T>&, const int64_t*, const T*, const uint8_t*, int64_t, int, T*);
+  static constexpr Add add[] = {add_taps<M + 1, T>...};
+  add[taps - 1](windows, tap, dy, argmax, y_row, n, sum);
+}
+
+// In passes of about the same number of taps.
 template <class T>
 void add_weight_grad(const WindowRow<T>& windows, const T* dy, const uint8_t* argmax, int64_t y_row, int n, T* sum) {
-  int64_t d = 0;
-  const auto take = [&]<int M>(std::integral_constant<int, M>) {
-    for (; d + M <= windows.depth; d += M) {
-      add_taps<M>(windows, windows.tap + d, dy, argmax, y_row, n, sum + d * kColumns<T>);
-    }
-  };
-  take(std::integral_constant<int, kTaps>{});
-  take(std::integral_constant<int, kTaps / 2>{});
-  take(std::integral_constant<int, 1>{});
+  int64_t done = 0;
+  for (int64_t passes = (windows.depth + kTaps - 1) / kTaps; passes > 0; --passes) {
+    const int64_t taps = (windows.depth - done + passes - 1) / passes;
+    add_some_taps(taps, windows, windows.tap + done, dy, argmax, y_row, n, sum + done * kColumns<T>,
+                  std::make_integer_sequence<int, kTaps>{});
+    done += taps;
+  }
 }
 
 }  // namespace
