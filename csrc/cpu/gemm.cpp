@@ -17,9 +17,11 @@ namespace {
 constexpr int64_t kBlockK = 512;           // a panel of 512 x 16 floats is L1, a tile's rows are half of it or less
 constexpr int64_t kBlockN = 4096;          // columns packed at a time: 4 MB of L3
 constexpr int64_t kPacked = 1 << 20;       // elements packed between two barriers of all threads: 4 MB of L3
-constexpr int64_t kJobProducts = 1 << 18;  // multiply-adds that repay handing a job to a thread
+constexpr int64_t kJobProducts = 1 << 17;  // multiply-adds that repay handing a job to a thread that is awake
+constexpr int64_t kWaking = 1 << 20;       // multiply-adds that repay waking one
 constexpr int64_t kWantedJobs = 16;
 constexpr int64_t kManyPanels = 64;         // repay packing any rows
+constexpr int64_t kFewElements = 4096;      // a half of L1
 constexpr int64_t kPage = 4096;             // bytes: elements so far apart compete for the few places of one L1 set
 constexpr int64_t kLongProducts = 1 << 29;  // from here on twice as many jobs: at the end a thread waits for less
 constexpr int64_t kMaxPartials = 16;
@@ -125,7 +127,7 @@ void gemv(int64_t count, int64_t k, MatrixView<T> w, const T* x, bool by_dots, T
   const bool lies_well = by_dots ? w.col == 1 : w.row == 1;
   // As short as the sums of the tiles; a dot product has one for each lane.
   const int64_t block = by_dots ? 16 * kRowsAdded : kRowsAdded;
-  const int64_t grain = round_up(ceil_div(kJobProducts / 4, k), by_dots ? 16 : 1024);
+  const int64_t grain = round_up(ceil_div(kJobProducts / 2, k), by_dots ? 16 : 1024);
   const auto multiply = [&](int64_t n, int64_t depth, const T* from, int64_t stride, int64_t p, T* to) {
     (by_dots ? micro.dots : micro.scaled_rows)(n, depth, from, stride, x + p, p > 0, to);
   };
@@ -237,8 +239,8 @@ void gemm(int64_t m, int64_t n, int64_t k, MatrixView<T> a, MatrixView<T> b, con
   }
   const auto& micro = isa::gemm_micro<T>();
   const bool tiles_activate = activation.kind == Activation::none || activation.kind == Activation::relu;
-  // Few rows don't repay packing: whole panels are then read where they lie.
-  const bool b_lies = m <= 2 * micro.rows && b.col == 1 && n % micro.columns == 0;
+  // Few rows don't repay packing, nor does a b that stays in L1: whole panels are then read where they lie.
+  const bool b_lies = (m <= 2 * micro.rows || k * n <= kFewElements) && b.col == 1 && n % micro.columns == 0;
   const int64_t deep = std::min(k, std::max<int64_t>(1, kPacked / std::min(n, kBlockN) / kBlockK) * kBlockK);
   const Scratch<T> packed(b_lies ? 0 : packed_size<T>(deep, std::min(n, kBlockN)));
   for (int64_t j = 0; j < n; j += kBlockN) {
@@ -254,15 +256,17 @@ void gemm(int64_t m, int64_t n, int64_t k, MatrixView<T> a, MatrixView<T> b, con
       };
       const Grid grid = make_grid(m, panels, to - from, micro.rows, micro.columns);
       const int64_t all = b_lies ? 0 : blocks * panels;
-      parallel_ranges(all, grid.jobs() == 1 ? all : ceil_div(all, kWantedJobs), [&](int64_t begin, int64_t end) {
+      const Helpers helpers = m * width * (to - from) < kWaking ? Helpers::awake : Helpers::all;
+      const auto pack = [&](int64_t begin, int64_t end) {
         for (int64_t index = begin; index < end; ++index) {
           const int64_t p = from + index / panels * kBlockK, panel = index % panels;
           const int64_t depth = std::min(kBlockK, to - p);
           pack_panels<T>(depth, width, {b.data + p * b.row + j * b.col, b.row, b.col}, panel, panel + 1,
                          packed + (p - from) * panels * micro.columns, depth * micro.columns);
         }
-      });
-      parallel_for(grid.jobs(), [&](int64_t job) {
+      };
+      parallel_ranges(all, grid.jobs() == 1 ? all : ceil_div(all, kWantedJobs), pack, helpers);
+      const auto multiply = [&](int64_t job) {
         const int64_t row = job / grid.panel_jobs * grid.rows, panel = job % grid.panel_jobs * grid.panels;
         const int64_t rows = std::min(grid.rows, m - row), column = panel * micro.columns;
         const int64_t columns = std::min(grid.panels * micro.columns, width - column);
@@ -279,7 +283,8 @@ void gemm(int64_t m, int64_t n, int64_t k, MatrixView<T> a, MatrixView<T> b, con
                              {right.data + panel * right.panel, right.panel, right.row}, c_block, n, end);
         }
         if (to == k && !tiles_activate) apply_activation(activation, rows, columns, c_block, n);
-      });
+      };
+      parallel_for(grid.jobs(), multiply, helpers);
     }
   }
 }

@@ -97,7 +97,7 @@ class Pool {
 
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
 
-  void run(int64_t chunks, const ChunkFunction& f) {
+  void run(int64_t chunks, const ChunkFunction& f, Helpers helpers) {
     function_ = &f;
     error_ = nullptr;
     caller_cpu_ = sched_getcpu();
@@ -110,13 +110,14 @@ class Pool {
     failed_.store(false, std::memory_order_relaxed);
     open_.store(true);
     generation_.fetch_add(1);
-    generation_.notify_all();
+    if (helpers == Helpers::all || std::chrono::steady_clock::now() - last_brief_ < kWatch) generation_.notify_all();
     const std::atomic<bool>* const outer = std::exchange(turn.failed, &failed_);
     take_chunks(0);
     // Either a late worker sees the job closed, or its entry is seen here.
     open_.store(false);
     wait_for_workers();
     turn.failed = outer;
+    if (helpers == Helpers::awake) last_brief_ = std::chrono::steady_clock::now();
     if (error_) std::rethrow_exception(error_);
   }
 
@@ -206,6 +207,7 @@ class Pool {
 
   const ChunkFunction* function_ = nullptr;
   int caller_cpu_ = -1;
+  std::chrono::steady_clock::time_point last_brief_;  // when the last brief work was done
   std::vector<Share> shares_;
   std::exception_ptr error_;
   std::mutex error_mutex_;
@@ -322,14 +324,14 @@ void renew(std::unique_ptr<Pool>& pool, int threads) {
 
 }  // namespace
 
-void parallel_for(int64_t chunks, ChunkFunction f) {
+void parallel_for(int64_t chunks, ChunkFunction f, Helpers helpers) {
   State& s = state();
   if (chunks > 1 && s.threads.load(std::memory_order_relaxed) > 1) {
     const Claim claim(s.busy);
     if (claim.held) {
       const int wanted = s.threads.load();
       if (!s.pool || s.pool->threads() != wanted) renew(s.pool, wanted);
-      if (s.pool) return s.pool->run(chunks, f);
+      if (s.pool) return s.pool->run(chunks, f, helpers);
     }
   }
   for (int64_t i = 0; i < chunks; ++i) {

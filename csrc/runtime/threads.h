@@ -26,9 +26,13 @@ class ChunkFunction {
   void (*call_)(void*, int64_t);
 };
 
+/// Who helps: every thread; or, where the work would be done before a sleeping thread is up, those awake. Threads are
+/// woken for such work too where call follows upon call.
+enum class Helpers { all, awake };
+
 /// Runs f(0) .. f(chunks - 1), each once, in any order, on any thread; returns when all are done.
 /// The first exception a chunk throws is rethrown here; the chunks not yet begun are then dropped.
-void parallel_for(int64_t chunks, ChunkFunction f);
+void parallel_for(int64_t chunks, ChunkFunction f, Helpers helpers = Helpers::all);
 
 /// While it lives, kernels on the calling thread call `pause` every 20 ms or so: between chunks, and in breathe(). What
 /// a pause throws ends the kernel: its scratch memory is given back, its outputs hold anything.
@@ -46,13 +50,14 @@ void breathe();
 
 /// Runs f(begin, end) over [0, n) in pieces of `grain`.
 template <class F>
-void parallel_ranges(int64_t n, int64_t grain, F&& f) {
+void parallel_ranges(int64_t n, int64_t grain, F&& f, Helpers helpers = Helpers::all) {
   if (n <= 0) return;
   if (n <= grain) return f(int64_t{0}, n);
-  parallel_for((n + grain - 1) / grain, [&](int64_t i) {
+  const auto range = [&](int64_t i) {
     const int64_t begin = i * grain;
     f(begin, begin + grain < n ? begin + grain : n);
-  });
+  };
+  parallel_for((n + grain - 1) / grain, range, helpers);
 }
 
 /// Threads in use, the calling one included.
