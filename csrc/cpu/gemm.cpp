@@ -83,10 +83,9 @@ template <class T>
 void tiles_of_packed(int64_t m, int64_t n, int64_t k, MatrixView<T> a, PanelView<T> b, T* c, int64_t c_row,
                      const isa::TileEnd<T>& end) {
   const auto& micro = isa::gemm_micro<T>();
-  const bool lies_well = a.col == 1 && a.row * static_cast<int64_t>(sizeof(T)) % kPage != 0;
-  if (ceil_div(n, micro.columns) < (lies_well ? kManyPanels : 3)) {
-    return tiles(m, n, k, rows_as_they_lie(a), b, c, c_row, end);
-  }
+  const int64_t panels_worth = a.col == 1 && a.row * static_cast<int64_t>(sizeof(T)) % kPage != 0 ? kManyPanels : 3;
+  const bool worth_packing = ceil_div(n, micro.columns) >= panels_worth;
+  if (!worth_packing) return tiles(m, n, k, rows_as_they_lie(a), b, c, c_row, end);
   const Scratch<T> packed(round_up(m, micro.rows) * k);
   for (int64_t i = 0; i < m; i += micro.rows) {
     micro.pack_a(k, static_cast<int>(std::min<int64_t>(micro.rows, m - i)), a.data + i * a.row, a.row, a.col,
@@ -240,7 +239,8 @@ void gemm(int64_t m, int64_t n, int64_t k, MatrixView<T> a, MatrixView<T> b, con
   const auto& micro = isa::gemm_micro<T>();
   const bool tiles_activate = activation.kind == Activation::none || activation.kind == Activation::relu;
   // Few rows don't repay packing, nor does a b that stays in L1: whole panels are then read where they lie.
-  const bool b_lies = (m <= 2 * micro.rows || k * n <= kFewElements) && b.col == 1 && n % micro.columns == 0;
+  const bool worth_packing = m > 2 * micro.rows && k * n > kFewElements;
+  const bool b_lies = !worth_packing && b.col == 1 && n % micro.columns == 0;
   const int64_t deep = std::min(k, std::max<int64_t>(1, kPacked / std::min(n, kBlockN) / kBlockK) * kBlockK);
   const Scratch<T> packed(b_lies ? 0 : packed_size<T>(deep, std::min(n, kBlockN)));
   for (int64_t j = 0; j < n; j += kBlockN) {

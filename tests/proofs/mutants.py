@@ -34,7 +34,7 @@ LONGEST = 120  # seconds that a proof's small run may take
 # How work is cut up, and what the machine can do: no result depends on it.
 _HEURISTIC = re.compile(
     r"#|//|static_assert|constexpr|template|include|throw|assert|grain|prefetch|kBlock|_block|block [*+]|kChunk|chunk"
-    r"|worth|cost|kWanted|products|parts|parallel_ranges|side_by_side|is_sparse|suits|kFewest"
+    r"|worth|cost|kWanted|products|parts|parallel_ranges|side_by_side|is_sparse|suits|kFewest|Helpers"
 )
 _DOUBLED = " * 2 * "
 _MEASUREMENTS = set(ROOT.glob("csrc/cpu/**/peak.*"))  # kernels that are timed: they have no results

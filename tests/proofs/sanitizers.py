@@ -17,6 +17,7 @@ from itertools import product
 from pathlib import Path
 
 import pybind11
+from hotloop import _core
 from tests.proofs.harness.proof import Proof
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,7 +44,7 @@ def command_of(*command, **environment):
 def built(sanitizer):
     """The folder of a package whose extension was built with a sanitizer."""
     build = BUILDS / f"sanitize-{sanitizer}"
-    tiers, emulation = ("avx2", "ON") if sanitizer == "address" else ("", "OFF")
+    tiers, emulation = (";".join(_core.isa_tiers()[1:]), "ON") if sanitizer == "address" else ("", "OFF")
     command_of(
         *("cmake", "-S", ROOT, "-B", build, "-G", "Ninja", f"-DPython_EXECUTABLE={sys.executable}"),
         *(f"-Dpybind11_DIR={pybind11.get_cmake_dir()}", f"-DHOTLOOP_SANITIZE={FLAGS[sanitizer]}"),

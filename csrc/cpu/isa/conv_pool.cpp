@@ -13,7 +13,7 @@ inline constexpr int kWindows = HL_VECTOR_REGISTERS >= 32 ? 2 : 1;
 // Whether a vector of places picks from a table in one instruction.
 template <class T>
 inline constexpr bool kPicks = kVectorBytes == 64 || (kVectorBytes == 32 && sizeof(T) == 4);
-inline constexpr int kTaps = HL_VECTOR_REGISTERS >= 32 ? 12 : 6;  // whose weight gradients are summed up at a time
+inline constexpr int kBlockTaps = HL_VECTOR_REGISTERS >= 32 ? 12 : 6;  // whose weight gradients are summed up at a time
 
 // sum[r] = products of the patches that begin at row[r] with the panel.
 template <int M, class T>
@@ -111,6 +111,7 @@ void add_taps(const WindowRow<T>& windows, const int64_t* tap, const T* dy, cons
 #pragma GCC unroll 2
     for (int v = 0; v < kVectors; ++v) total[t][v] = load(sum + t * kColumns<T> + v * lanes);
   }
+  const bool worth_picking = kPicks<T> && windows.pixels <= 4;
   const int64_t last[4] = {windows.pixel[0], windows.pixel[windows.pixels > 1 ? 1 : 0],
                            windows.pixel[windows.pixels > 2 ? 2 : 0], windows.pixel[windows.pixels > 3 ? 3 : 0]};
   T last_dy[kColumns<T>] = {};
@@ -132,7 +133,7 @@ void add_taps(const WindowRow<T>& windows, const int64_t* tap, const T* dy, cons
       place[v] = load_bytes<T>(places + v * lanes);
     }
     // Up to four pixels: a table of them, from which every column takes its own.
-    if (kPicks<T> && windows.pixels <= 4) {
+    if (worth_picking) {
 #pragma GCC unroll 16
       for (int t = 0; t < M; ++t) {
         const T* x = from[t] + k * windows.step;
@@ -177,10 +178,10 @@ HL_INLINE void add_some_taps(int64_t taps, const WindowRow<T>& windows, const in
 template <class T>
 void add_weight_grad(const WindowRow<T>& windows, const T* dy, const uint8_t* argmax, int64_t y_row, int n, T* sum) {
   int64_t done = 0;
-  for (int64_t passes = (windows.depth + kTaps - 1) / kTaps; passes > 0; --passes) {
+  for (int64_t passes = (windows.depth + kBlockTaps - 1) / kBlockTaps; passes > 0; --passes) {
     const int64_t taps = (windows.depth - done + passes - 1) / passes;
     add_some_taps(taps, windows, windows.tap + done, dy, argmax, y_row, n, sum + done * kColumns<T>,
-                  std::make_integer_sequence<int, kTaps>{});
+                  std::make_integer_sequence<int, kBlockTaps>{});
     done += taps;
   }
 }
