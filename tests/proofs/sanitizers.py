@@ -17,8 +17,9 @@ from itertools import product
 from pathlib import Path
 
 import pybind11
-from hotloop import _core
 from tests.proofs.harness.proof import Proof
+
+from hotloop import _core
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILDS = Path(os.environ.get("HOTLOOP_SANITIZED", ROOT / "build"))
