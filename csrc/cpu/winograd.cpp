@@ -18,6 +18,7 @@ constexpr int64_t kFewestPixels = 64;    // of a result: below, the filters' tra
 constexpr int64_t kInputs = 1 << 16;     // transformed inputs that a job should have: half of L2
 constexpr int64_t kFewestTiles = 4;      // of a job, in register tiles: so often is a panel read
 constexpr int64_t kWantedJobs = 64;
+constexpr int64_t kAhead = 1 << 14, kLine = 64;  // bytes: so far ahead are inputs asked for; of a cache line
 
 // A job's tiles: whole register tiles, as many as fit the caches, fewer where there would be too few jobs.
 template <class T>
@@ -71,7 +72,13 @@ void multiply_tiles(const Correlation& s, const WinogradTiles& tiles, const Pane
   const int64_t rows = gemm.rows, columns = panels.columns, group = kPositions * rows * s.c;
   const Scratch<T> inputs(ceil_div(count, rows) * group), products(kPositions * rows * columns);
   const Scratch<WinogradTile> places(count);
+  const int64_t image_tiles = tiles.rows * tiles.cols, image = s.h * s.w * s.c;
   for (int64_t t = 0; t < count; ++t) {
+    // What tiles a little later see; the processor does not foresee their way through the rows.
+    const T* ahead = x + (begin + t) * image / image_tiles + kAhead / static_cast<int64_t>(sizeof(T));
+    for (int64_t i = 0; i < image / image_tiles; i += kLine / static_cast<int64_t>(sizeof(T))) {
+      __builtin_prefetch(ahead + i);
+    }
     places[t] = WinogradTile(tiles, begin + t);
     transform_inputs<T>(s, places[t], x, zeros, inputs + t / rows * group + t % rows * s.c, rows * s.c);
   }
