@@ -67,6 +67,7 @@ struct MatmulShape {
   int64_t a_batch[kMaxRank] = {};
   int64_t b_batch[kMaxRank] = {};
   ActivationSpec activation = {};
+  bool in_bfloat16 = false;  // on the CPU: by its unit for such products, which is there
 };
 
 /// x is (n, h, w, c), weight is (kh, kw, c / groups, f), y is (n, oh, ow, f).

@@ -49,6 +49,32 @@ def test_matmul_of_rounded_operands(device, turned):
     assert not close(want, exact)
 
 
+# Around the tiles, panels and blocks of k that the CPU's units take.
+@pytest.mark.parametrize(
+    "m, k, n", [(1, 1, 1), (14, 32, 32), (33, 31, 65), (28, 1024, 64), (31, 1025, 31), (120, 2100, 520)]
+)
+def test_products_of_any_size_round_on_the_cpu(m, k, n, tier):
+    a, b, bias = numbers(m, k), numbers(k, n) * 3, numbers(n)
+    want = rounded(a) @ rounded(b)
+    within = 2e-6 * k**0.5
+    with hl.set_precision("bfloat16"):
+        for left in (a, np.asfortranarray(a)):
+            for right in (b, np.asfortranarray(b)):
+                assert close(hl.matmul(left, right), want, within)
+        assert close(hl.linear(a, b, bias, activation="relu"), np.maximum(want + bias, 0), within)
+        assert close(hl.linear(a, b, bias, activation="tanh"), np.tanh(want + bias), within * np.max(np.abs(want)))
+        assert close(hl.matmul(np.stack([a, -a]), np.stack([b, b])), np.stack([want, -want]), within)
+
+
+def test_bits_in_bfloat16_do_not_depend_on_threads(threads):
+    a, b = numbers(200, 300), numbers(300, 250)
+    with hl.set_precision("bfloat16"):
+        first = hl.matmul(a, b)
+        for count in (1, 2, 3, 7):
+            threads(count)
+            assert hl.matmul(a, b).tobytes() == first.tobytes()
+
+
 @pytest.mark.parametrize("device", DEVICES)
 def test_conv2d_and_its_gradients_of_rounded_operands(device):
     x, w, dy = numbers(2, 6, 7, 4), numbers(3, 3, 4, 8), numbers(2, 4, 5, 8)

@@ -285,6 +285,8 @@ bool rounds_factors(ArrayType type) {
   return bfloat16_products && type.dtype == Dtype::float32 && type.where == Where::cpu;
 }
 
+bool unit_rounds(ArrayType type) { return rounds_factors(type) && cpu::bfloat16_unit_name() != nullptr; }
+
 Array as_factor(const char* op, const Argument& argument, ArrayType type) {
   const Array x = as_operand(op, argument, type);
   if (!rounds_factors(type)) return x;

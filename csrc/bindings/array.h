@@ -98,6 +98,8 @@ Array as_factor(const char* op, const Argument& argument, ArrayType type);
 void set_bfloat16(bool on);
 /// Whether as_factor rounds.
 bool rounds_factors(ArrayType type);
+/// Whether it need not for a matrix product, since the CPU has a unit for such.
+bool unit_rounds(ArrayType type);
 /// Integer argument (labels, indices) as int64 there; refuses floating dtypes.
 Array as_int64(const char* op, const Argument& argument, Where where);
 /// An argument that has this element type already, such as an op's own argmax.

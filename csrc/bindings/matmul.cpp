@@ -39,17 +39,22 @@ bool rows_follow(const Shape& shape, const Shape& strides, int64_t& step) {
   return true;
 }
 
+// An operand as contiguous rows, rounded unless the kernel does that.
+Array as_rows(const char* op, const Argument& argument, ArrayType type) {
+  return unit_rounds(type) ? as_operand(op, argument, type) : as_factor(op, argument, type);
+}
+
 Matrix as_matrix(const char* op, const Argument& argument, ArrayType type, bool left) {
   Matrix matrix;
   py::array given;
   if (py::isinstance<py::array>(argument.value)) given = py::reinterpret_borrow<py::array>(argument.value);
   if (const CudaArray* there = as_cuda_array(argument.value)) given = there->addresses;
-  const bool in_place = given.ptr() != nullptr && !rounds_factors(type) && where_is(argument.value) == type.where &&
-                        readable_in_place(given, type);
+  const bool in_place = given.ptr() != nullptr && (!rounds_factors(type) || unit_rounds(type)) &&
+                        where_is(argument.value) == type.where && readable_in_place(given, type);
   if (in_place) {
     matrix.keep = given;
   } else {
-    const Array factor = as_factor(op, argument, type);
+    const Array factor = as_rows(op, argument, type);
     if (factor.rank() == 0) value_error(op, text(argument.name, " is a scalar; matmul wants at least one dimension"));
     matrix.keep = factor.ndarray();
   }
@@ -90,7 +95,7 @@ void broadcast_batch(const char* op, const Matrix& a, const Matrix& b, MatmulSha
 void join_rows(const char* op, const Argument& a_arg, ArrayType type, const Matrix& b, Matrix& a, MatmulShape& s) {
   if (!std::all_of(b.shape.begin(), b.shape.end() - 2, [](int64_t size) { return size == 1; })) return;
   if (!rows_follow(a.shape, a.strides, s.a_row)) {
-    a.keep = as_factor(op, a_arg, type).ndarray();
+    a.keep = as_rows(op, a_arg, type).ndarray();
     a.data = const_cast<void*>(a.keep.data());
     s.a_row = s.k;
     s.a_col = 1;
@@ -123,6 +128,7 @@ py::object product(const char* op, const Argument& a_arg, const Argument& b_arg,
   s.b_row = b.strides[b_last - 1];
   s.b_col = b.strides[b_last];
   s.activation = activation_spec(op, activation, alpha);
+  s.in_bfloat16 = unit_rounds(type);
   Shape shape;
   broadcast_batch(op, a, b, s, shape);
   join_rows(op, a_arg, type, b, a, s);

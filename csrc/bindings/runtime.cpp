@@ -2,6 +2,7 @@
 #include <pybind11/stl.h>
 
 #include "bindings/array.h"
+#include "cpu/bfloat16.h"
 #include "runtime/cpu_features.h"
 #include "runtime/guard.h"
 #include "runtime/memory.h"
@@ -42,6 +43,7 @@ const Family runtime_family([](py::module_& m) {
   m.def("isa", [] { return std::string(tier_name(current_tier())); });
   m.def("set_isa", &set_tier, py::arg("name"));
   m.def("set_bfloat16", &set_bfloat16, py::arg("on"));
+  m.def("bfloat16_unit", &cpu::bfloat16_unit_name);
   m.def("set_guard", &guard_blocks, py::arg("side"));
   m.def("memory_stats", &memory_stats);
   m.def("empty_cache", &pool_empty_cache);

@@ -28,8 +28,9 @@ def set_num_threads(n):
 class set_precision:
     """Sets what matrix products and convolutions are computed in; storage and sums stay float32.
 
-    "bfloat16" rounds their operands to 8 significant bits: on CUDA tensor cores multiply them; a CPU without such units
-    multiplies in float32, so that the numbers are the same to rounding and nothing is won. float64 stays as it is.
+    "bfloat16" rounds their operands to 8 significant bits: on CUDA tensor cores multiply them, on a CPU with AMX or
+    AVX512-BF16 its unit does for matrix products. What has no such unit is multiplied in float32, so that the numbers
+    are the same to rounding and nothing is won. float64 stays as it is.
 
     Args:
         name: "float32", the default, "bfloat16", or on CUDA "tf32", which rounds to 11 bits, or "tf32x3", three such
@@ -90,6 +91,12 @@ def _size(count):
     return f"{count:.1f} GiB"
 
 
+def _products():
+    if _precision != "bfloat16":
+        return _precision
+    return f"bfloat16 (CPU: {_core.bfloat16_unit() or 'rounded, multiplied in float32'})"
+
+
 def describe():
     """The facts of `show_config` as a dict from short titles to text."""
     import platform
@@ -110,7 +117,7 @@ def describe():
             f"{_size(memory['bytes_in_use'])} in use, {_size(memory['bytes_cached'])} cached, "
             f"{memory['system_allocations']} blocks taken from the system"
         ),
-        "products in": _precision,
+        "products in": _products(),
         "CUDA": cuda.state(),
     }
 
