@@ -85,7 +85,7 @@ void multiply_tiles(const Correlation& s, const WinogradTiles& tiles, const Pane
   for (int64_t index = 0; index < panels.count; ++index) {
     breathe();
     const int64_t first = index * columns;
-    const isa::WinogradEnd<T> end = {panels.biases + first, static_cast<int>(std::min(columns, s.f - first)), relu};
+    const isa::PanelEnd<T> end = {panels.biases + first, static_cast<int>(std::min(columns, s.f - first)), relu};
     for (int64_t t = 0; t < count; t += rows) {
       const int m = static_cast<int>(std::min(rows, count - t));
       for (int64_t p = 0; p < kPositions; ++p) {
@@ -142,7 +142,7 @@ std::vector<int64_t> winograd(const Correlation& s, const T* x, const FilterView
                               ActivationSpec activation, T* y) {
   const auto& micro = isa::winograd_micro<T>();
   const auto store = [&](const WinogradTile& tile, const isa::WinogradProducts<T>& products, int64_t filter,
-                         const isa::WinogradEnd<T>& end) {
+                         const isa::PanelEnd<T>& end) {
     const int64_t i = 2 * tile.i, j = 2 * tile.j;
     return micro.store_results(products, end, static_cast<int>(std::min<int64_t>(2, s.oh - i)),
                                static_cast<int>(std::min<int64_t>(2, s.ow - j)),
@@ -159,7 +159,7 @@ std::vector<int64_t> winograd_max_pool(const Correlation& s, const T* x, const F
   const WinogradTiles tiles(s, true);
   const auto& micro = isa::winograd_micro<T>();
   const auto store = [&](const WinogradTile& tile, const isa::WinogradProducts<T>& products, int64_t filter,
-                         const isa::WinogradEnd<T>& end) {
+                         const isa::PanelEnd<T>& end) {
     const int64_t at = ((tile.image * tiles.rows + tile.i) * tiles.cols + tile.j) * s.f + filter;
     return micro.store_largest(products, end, y + at, argmax != nullptr ? argmax + at : nullptr);
   };

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cpu/isa/bytes.h"
+#include "cpu/isa/panel_end.h"
 
 namespace hotloop::isa::HL_TIER {
 namespace {
@@ -40,33 +41,27 @@ HL_INLINE void take_in(const Vec<T> (&value)[kVectors], int64_t pixel, Best<T>& 
   }
 }
 
-/// What a window's results become, and where they go.
+/// A window's results: finished, and stored with their places where argmax is not null.
 template <class T>
-struct End {
-  const T* bias;
-  int n;
-  bool relu;
-
-  HL_INLINE void store_best(Best<T>& best, T* y, uint8_t* argmax) const {
-    constexpr int lanes = kLanes<T>;
-    T value[kColumns<T>];
-    uint8_t pixel[kColumns<T>];
-    const bool whole = n == kColumns<T>;
-    T* values = whole ? y : value;
-    uint8_t* pixels = whole && argmax != nullptr ? argmax : pixel;
+HL_INLINE void store_best(const Best<T>& best, const PanelEnd<T>& end, T* y, uint8_t* argmax) {
+  constexpr int lanes = kLanes<T>;
+  T value[kColumns<T>];
+  uint8_t pixel[kColumns<T>];
+  const bool whole = end.n == kColumns<T>;
+  T* values = whole ? y : value;
+  uint8_t* pixels = whole && argmax != nullptr ? argmax : pixel;
 #pragma GCC unroll 2
-    for (int v = 0; v < kVectors; ++v) {
-      Vec<T> result = best.value[v] + load(bias + v * lanes);
-      // NaN is not less than zero and passes through.
-      if (relu) result = result < Vec<T>{} ? Vec<T>{} : result;
-      store<T>(values + v * lanes, result);
-      store_bytes<T>(pixels + v * lanes, best.pixel[v]);
-    }
-    if (whole) return;
-    for (int j = 0; j < n; ++j) y[j] = value[j];
-    for (int j = 0; j < n && argmax != nullptr; ++j) argmax[j] = pixel[j];
+  for (int v = 0; v < kVectors; ++v) {
+    Vec<T> result = best.value[v] + load(end.bias + v * lanes);
+    // NaN is not less than zero and passes through.
+    if (end.relu) result = result < Vec<T>{} ? Vec<T>{} : result;
+    store<T>(values + v * lanes, result);
+    store_bytes<T>(pixels + v * lanes, best.pixel[v]);
   }
-};
+  if (whole) return;
+  for (int j = 0; j < end.n; ++j) y[j] = value[j];
+  for (int j = 0; j < end.n && argmax != nullptr; ++j) argmax[j] = pixel[j];
+}
 
 }  // namespace
 }  // namespace hotloop::isa::HL_TIER

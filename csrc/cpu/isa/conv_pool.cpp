@@ -61,8 +61,8 @@ HL_INLINE void sum_pixels(const WindowRow<T>& windows, const T* first, int64_t b
 
 // Returns whether no NaN can have been among the sums.
 template <bool kExact, class T>
-HL_INLINE bool row_of_windows(const WindowRow<T>& windows, const T* panel, const End<T>& end, T* y, uint8_t* argmax,
-                              int64_t y_row) {
+HL_INLINE bool row_of_windows(const WindowRow<T>& windows, const T* panel, const PanelEnd<T>& end, T* y,
+                              uint8_t* argmax, int64_t y_row) {
   Mask<T> suspect{};
   const auto take = [&]<int W>(int64_t k, std::integral_constant<int, W>) __attribute__((always_inline)) {
     const T* first = windows.image + k * windows.step;
@@ -74,7 +74,7 @@ HL_INLINE bool row_of_windows(const WindowRow<T>& windows, const T* panel, const
     for (; pixel < windows.pixels; ++pixel) sum_pixels<kExact, W, 1>(windows, first, pixel, panel, best);
 #pragma GCC unroll 2
     for (int w = 0; w < W; ++w) {
-      end.store_best(best[w], y + (k + w) * y_row, argmax != nullptr ? argmax + (k + w) * y_row : nullptr);
+      store_best(best[w], end, y + (k + w) * y_row, argmax != nullptr ? argmax + (k + w) * y_row : nullptr);
       for (int v = 0; v < kVectors; ++v) suspect |= best[w].sum[v] != best[w].sum[v];
     }
   };
@@ -92,7 +92,7 @@ void max_of_windows(const WindowRow<T>& windows, const T* panel, const T* bias, 
                     int64_t y_row) {
   T biases[kColumns<T>];
   for (int j = 0; j < kColumns<T>; ++j) biases[j] = bias != nullptr && j < n ? bias[j] : T{};
-  const End<T> end = {biases, n, relu};
+  const PanelEnd<T> end = {biases, n, relu};
   if (!row_of_windows<false>(windows, panel, end, y, argmax, y_row)) {
     row_of_windows<true>(windows, panel, end, y, argmax, y_row);
   }

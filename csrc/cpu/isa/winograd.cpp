@@ -120,8 +120,8 @@ HL_INLINE void sum_up(const T* products, int64_t position, Vec<T> (&result)[4]) 
 }
 
 template <class T>
-bool store_results(const WinogradProducts<T>& products, const WinogradEnd<T>& end, int rows, int cols, T* y,
-                   int64_t y_row, int64_t y_col) {
+bool store_results(const WinogradProducts<T>& products, const PanelEnd<T>& end, int rows, int cols, T* y, int64_t y_row,
+                   int64_t y_col) {
   constexpr int lanes = kLanes<T>;
   T line[4][kColumns<T>];
   Mask<T> suspect{};
@@ -148,7 +148,7 @@ bool store_results(const WinogradProducts<T>& products, const WinogradEnd<T>& en
 }
 
 template <class T>
-bool store_largest(const WinogradProducts<T>& products, const WinogradEnd<T>& end, T* y, uint8_t* argmax) {
+bool store_largest(const WinogradProducts<T>& products, const PanelEnd<T>& end, T* y, uint8_t* argmax) {
   Vec<T> result[4][kVectors];
 #pragma GCC unroll 2
   for (int v = 0; v < kVectors; ++v) {
@@ -160,7 +160,7 @@ bool store_largest(const WinogradProducts<T>& products, const WinogradEnd<T>& en
   Best<T> best;
 #pragma GCC unroll 4
   for (int p = 0; p < 4; ++p) take_in<false>(result[p], p, best);
-  End<T>{end.bias, end.n, end.relu}.store_best(best, y, argmax);
+  store_best(best, end, y, argmax);
   Mask<T> suspect{};
   for (int v = 0; v < kVectors; ++v) suspect |= not_finite<T>(best.sum[v]);
   return !any(suspect);

@@ -12,6 +12,7 @@
 #include <cstdint>
 
 #include "cpu/isa/micro.h"
+#include "cpu/isa/panel_end.h"
 
 namespace hotloop::isa {
 
@@ -24,14 +25,6 @@ struct WinogradProducts {
   int64_t position;
 };
 
-/// What a tile's results become: n <= columns of them a pixel, + bias[j] (readable for all columns), relu if asked for.
-template <class T>
-struct WinogradEnd {
-  const T* bias;
-  int n;
-  bool relu;
-};
-
 template <class T>
 struct WinogradMicro {
   /// to[p * position + j] = position p of G g G' for filters g[tap * tap_stride + j], j < columns.
@@ -39,10 +32,10 @@ struct WinogradMicro {
   /// to[p * position + c] = position p of B' d B for pixels d[4 * row + column][c], c < channels.
   void (*transform_inputs)(int64_t channels, const T* const* pixels, T* to, int64_t position);
   /// The first `rows` x `cols` results, at y[row * y_row + col * y_col + j]; false where one may not be finite.
-  bool (*store_results)(const WinogradProducts<T>& products, const WinogradEnd<T>& end, int rows, int cols, T* y,
+  bool (*store_results)(const WinogradProducts<T>& products, const PanelEnd<T>& end, int rows, int cols, T* y,
                         int64_t y_row, int64_t y_col);
   /// The largest of the four results at y[j], and which, 0 to 3, at argmax[j] or nowhere; false as above.
-  bool (*store_largest)(const WinogradProducts<T>& products, const WinogradEnd<T>& end, T* y, uint8_t* argmax);
+  bool (*store_largest)(const WinogradProducts<T>& products, const PanelEnd<T>& end, T* y, uint8_t* argmax);
 
   /// to[p * position + f] = position p of G g G' for gradients g[2 * row + column][f], f < filters.
   void (*transform_slopes)(int64_t filters, const T* const* slopes, T* to, int64_t position);
