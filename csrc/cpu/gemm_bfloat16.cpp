@@ -32,7 +32,7 @@ struct Blocks {
 };
 
 // Rows [0, m) of a as one block of rows, zeros below and behind.
-void pack_rows(const Blocks& blocks, int64_t m, int64_t k, MatrixView<float> a, int64_t rows, Bfloat16* to) {
+void pack_row_block(const Blocks& blocks, int64_t m, int64_t k, MatrixView<float> a, int64_t rows, Bfloat16* to) {
   const Scratch<float> turned(a.col == 1 ? 0 : m * std::min(k, kBlockK));
   for (int64_t block = 0; block < blocks.count; ++block) {
     const int64_t p = blocks.begin(block), depth = std::min(blocks.size(block), k - p), row = blocks.row(block);
@@ -80,52 +80,89 @@ void tile_of(const unit::Bfloat16Unit& unit, int64_t m, int64_t n, int64_t k, co
 
 }  // namespace
 
-void gemm_bfloat16(int64_t m, int64_t n, int64_t k, MatrixView<float> a, MatrixView<float> b, const float* bias,
-                   ActivationSpec activation, float* c) {
-  const unit::Bfloat16Unit& unit = *unit::bfloat16_unit();
-  const Blocks blocks(k);
-  const int64_t rows = unit.rows, row_blocks = ceil_div(m, rows), panels = ceil_div(n, kColumns);
-  const int64_t row_block = rows * (blocks.depth + blocks.count * kDepth), panel = blocks.depth * kColumns;
-  const Scratch<Bfloat16> left(row_blocks * row_block), right(panels * panel);
-  parallel_ranges(row_blocks, ceil_div(kPack, row_block), [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      breathe();
-      pack_rows(blocks, std::min(rows, m - i * rows), k, {a.data + i * rows * a.row, a.row, a.col}, rows,
-                left + i * row_block);
-    }
-  });
-  parallel_ranges(panels, ceil_div(kPack, panel), [&](int64_t begin, int64_t end) {
+Bfloat16Panels::Bfloat16Panels(int64_t k, int64_t n, MatrixView<float> b)
+    : unit_(*unit::bfloat16_unit()), k_(k), n_(n), panel_(Blocks(k).depth * kColumns), panels_(count() * panel_) {
+  parallel_ranges(count(), ceil_div(kPack, panel_), [&](int64_t begin, int64_t end) {
     for (int64_t j = begin; j < end; ++j) {
       breathe();
-      pack_panel(blocks, std::min(kColumns, n - j * kColumns), k, {b.data + j * kColumns * b.col, b.row, b.col},
-                 right + j * panel);
+      pack_panel(Blocks(k), std::min(kColumns, n - j * kColumns), k, {b.data + j * kColumns * b.col, b.row, b.col},
+                 panels_ + j * panel_);
     }
   });
-  const int64_t worth = std::max<int64_t>(1, kJobProducts / (rows * kColumns * blocks.depth));  // tiles of a job
-  const int64_t job_rows = std::min(kRowBlocks, worth), job_panels = std::clamp(worth / job_rows, int64_t{2}, kPanels);
-  const int64_t across = ceil_div(panels, job_panels);
-  parallel_for(ceil_div(row_blocks, job_rows) * across, [&](int64_t job) {
-    const int64_t first_row = job / across * job_rows, last_row = std::min(row_blocks, first_row + job_rows);
-    const int64_t first = job % across * job_panels, last = std::min(panels, first + job_panels);
-    int64_t before = 0;  // elements of a row block in front of the block of k
-    for (int64_t block = 0; block < blocks.count; ++block) {
-      for (int64_t j = first; j < last; ++j) {
-        breathe();
-        for (int64_t i = first_row; i < last_row; ++i) {
-          tile_of(unit, std::min(rows, m - i * rows), std::min(kColumns, n - j * kColumns), blocks.size(block),
-                  left + i * row_block + before, blocks.row(block), right + j * panel + blocks.begin(block) * kColumns,
-                  c + i * rows * n + j * kColumns, n, block > 0);
-        }
+}
+
+int64_t Bfloat16Panels::count() const { return ceil_div(n_, kColumns); }
+
+int64_t Bfloat16Panels::packed_rows(int64_t m) const {
+  const Blocks blocks(k_);
+  return round_up(m, unit_.rows) * (blocks.depth + blocks.count * kDepth);
+}
+
+void Bfloat16Panels::pack_rows(int64_t m, MatrixView<float> a, Bfloat16* to) const {
+  for (int64_t i = 0; i < m; i += unit_.rows) {
+    pack_row_block(Blocks(k_), std::min<int64_t>(unit_.rows, m - i), k_, {a.data + i * a.row, a.row, a.col}, unit_.rows,
+                   to + packed_rows(i));
+  }
+}
+
+void Bfloat16Panels::multiply_packed(int64_t m, const Bfloat16* rows, int64_t first, int64_t last, float* c,
+                                     int64_t c_row, const isa::TileEnd<float>& end) const {
+  const Blocks blocks(k_);
+  const int64_t row_block = packed_rows(unit_.rows);
+  int64_t before = 0;  // elements of a row block in front of the block of k
+  for (int64_t block = 0; block < blocks.count; ++block) {
+    for (int64_t j = first; j < last; ++j) {
+      breathe();
+      for (int64_t i = 0; i < m; i += unit_.rows) {
+        tile_of(unit_, std::min<int64_t>(unit_.rows, m - i), std::min(kColumns, n_ - j * kColumns), blocks.size(block),
+                rows + i / unit_.rows * row_block + before, blocks.row(block),
+                panels_ + j * panel_ + blocks.begin(block) * kColumns, c + i * c_row + j * kColumns, c_row,
+                end.add || block > 0);
       }
-      before += rows * blocks.row(block);
     }
+    before += unit_.rows * blocks.row(block);
+  }
+  const int64_t column = first * kColumns, width = std::min(n_, last * kColumns) - column;
+  for (int64_t i = 0; i < m; ++i) {
+    float* row = c + i * c_row + column;
+    for (int64_t j = 0; j < width && end.bias != nullptr; ++j) row[j] += end.bias[column + j];
+    for (int64_t j = 0; j < width && end.relu; ++j) row[j] = row[j] < 0 ? 0 : row[j];  // NaN stays
+  }
+}
+
+void Bfloat16Panels::multiply(int64_t m, MatrixView<float> a, float* c, int64_t c_row,
+                              const isa::TileEnd<float>& end) const {
+  const int64_t most = kRowBlocks * unit_.rows;
+  const Scratch<Bfloat16> rows(packed_rows(std::min(m, most)));
+  for (int64_t i = 0; i < m; i += most) {
+    const int64_t count_here = std::min(most, m - i);
+    pack_rows(count_here, {a.data + i * a.row, a.row, a.col}, rows);
+    multiply_packed(count_here, rows, 0, count(), c + i * c_row, c_row, end);
+  }
+}
+
+void gemm_bfloat16(int64_t m, int64_t n, int64_t k, MatrixView<float> a, MatrixView<float> b, const float* bias,
+                   ActivationSpec activation, float* c) {
+  const Bfloat16Panels panels(k, n, b);
+  const int64_t rows = panels.tile_rows(), row_blocks = ceil_div(m, rows);
+  const Scratch<Bfloat16> left(panels.packed_rows(m));
+  parallel_ranges(row_blocks, ceil_div(kPack, panels.packed_rows(rows)), [&](int64_t begin, int64_t end) {
+    breathe();
+    panels.pack_rows(std::min(m, end * rows) - begin * rows, {a.data + begin * rows * a.row, a.row, a.col},
+                     left + panels.packed_rows(begin * rows));
+  });
+  const int64_t worth = std::max<int64_t>(1, kJobProducts / (rows * kColumns * round_up(k, kDepth)));  // tiles of a job
+  const int64_t job_rows = std::min(kRowBlocks, worth) * rows;
+  const int64_t job_panels = std::clamp(worth * rows / job_rows, int64_t{2}, kPanels);
+  const int64_t across = ceil_div(panels.count(), job_panels);
+  const bool relu = activation.kind == Activation::relu;
+  parallel_for(ceil_div(m, job_rows) * across, [&](int64_t job) {
+    const int64_t row = job / across * job_rows, count = std::min(job_rows, m - row);
+    const int64_t first = job % across * job_panels, last = std::min(panels.count(), first + job_panels);
+    panels.multiply_packed(count, left + panels.packed_rows(row), first, last, c + row * n, n,
+                           {.bias = bias, .add = false, .relu = relu});
     const int64_t column = first * kColumns, width = std::min(n, last * kColumns) - column;
-    for (int64_t i = first_row * rows; i < std::min(m, last_row * rows); ++i) {
-      float* row = c + i * n + column;
-      for (int64_t j = 0; j < width && bias != nullptr; ++j) row[j] += bias[column + j];
-    }
-    apply_activation(activation, std::min(m, last_row * rows) - first_row * rows, width,
-                     c + first_row * rows * n + column, n);
+    if (!relu) apply_activation(activation, count, width, c + row * n + column, n);
   });
 }
 
