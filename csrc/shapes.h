@@ -81,6 +81,7 @@ struct Conv2dShape {
   int64_t dilation_h = 1, dilation_w = 1;
   int64_t groups = 1;
   ActivationSpec activation = {};
+  bool in_bfloat16 = false;  // as in MatmulShape
 };
 
 /// x is (n, h, w, c), y is (n, oh, ow, c). Window positions outside the input are ignored by max pooling.

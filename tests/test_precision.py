@@ -92,6 +92,34 @@ def test_conv2d_and_its_gradients_of_rounded_operands(device):
         assert close(g, e, WITHIN[device])
 
 
+# Shapes that the CPU's units take: more than a few filters, and none of Winograd's.
+@pytest.mark.parametrize(
+    "shape, filters, options",
+    [
+        ((2, 9, 11, 8), (5, 5, 8, 40), {}),
+        ((2, 6, 7, 40), (5, 5, 40, 70), {}),
+        ((3, 10, 9, 16), (3, 3, 16, 32), {"stride": 2, "padding": "same"}),
+        ((2, 8, 7, 64), (2, 3, 32, 128), {"groups": 2, "dilation": 2}),
+        ((2, 6, 7, 70), (1, 1, 70, 33), {}),
+    ],
+)
+def test_convolutions_of_rounded_operands_on_the_cpu(shape, filters, options, tier):
+    x, w, bias = numbers(*shape), numbers(*filters), numbers(filters[-1])
+
+    def results(x, w, dy):
+        x, w = hl.Tensor(x, requires_grad=True), hl.Tensor(w, requires_grad=True)
+        y = hl.conv2d(x, w, bias.astype(x.dtype), **options)
+        y.backward(numbers(*y.shape).astype(x.dtype) if dy is None else dy(numbers(*y.shape)))
+        return y.numpy(), x.grad, w.grad
+
+    want = results(rounded(x), rounded(w), rounded)
+    with hl.set_precision("bfloat16"):
+        got = results(x, w, None)
+    for g, e in zip(got, want, strict=True):
+        assert g.dtype == np.float32
+        assert close(g, e, 2e-5)
+
+
 @pytest.mark.parametrize("device", DEVICES)
 def test_large_products_round_on_every_device(device):
     a, b = numbers(128, 64), numbers(64, 128)

@@ -288,7 +288,10 @@ bool rounds_factors(ArrayType type) {
 bool unit_rounds(ArrayType type) { return rounds_factors(type) && cpu::bfloat16_unit_name() != nullptr; }
 
 Array as_factor(const char* op, const Argument& argument, ArrayType type) {
-  const Array x = as_operand(op, argument, type);
+  return rounded_factor(op, as_operand(op, argument, type), type);
+}
+
+Array rounded_factor(const char* op, const Array& x, ArrayType type) {
   if (!rounds_factors(type)) return x;
   const Array rounded = make_array(op, type, x.shape());
   {

@@ -95,10 +95,12 @@ struct StridedArray {
 StridedArray as_strided_operand(const char* op, const Argument& argument, ArrayType type);
 /// An operand of a product, as as_operand gives it: rounded where products run in bfloat16 and no unit does that.
 Array as_factor(const char* op, const Argument& argument, ArrayType type);
+/// The same of an operand.
+Array rounded_factor(const char* op, const Array& x, ArrayType type);
 void set_bfloat16(bool on);
 /// Whether as_factor rounds.
 bool rounds_factors(ArrayType type);
-/// Whether it need not for a matrix product, since the CPU has a unit for such.
+/// Whether it need not for a matrix product, since the CPU has a unit that does.
 bool unit_rounds(ArrayType type);
 /// Integer argument (labels, indices) as int64 there; refuses floating dtypes.
 Array as_int64(const char* op, const Argument& argument, Where where);

@@ -3,6 +3,7 @@
 
 #include "bindings/activation.h"
 #include "bindings/array.h"
+#include "cpu/bfloat16.h"
 
 namespace hotloop::bindings {
 namespace {
@@ -55,13 +56,31 @@ Conv2dShape conv_shape(const char* op, const Shape& x, const Shape& w, const Con
   return s;
 }
 
+// The two factors of a convolution's product: as they are where the CPU's unit rounds them, else rounded where products
+// run in bfloat16.
+struct Factors {
+  Array a, b;
+
+  Factors(const char* op, const Argument& a_arg, const Argument& b_arg, ArrayType type)
+      : a(as_operand(op, a_arg, type)), b(as_operand(op, b_arg, type)) {}
+
+  void round(const char* op, ArrayType type, Conv2dShape& s) {
+    s.in_bfloat16 = unit_rounds(type) && cpu::unit_convolves(s);
+    if (s.in_bfloat16) return;
+    a = rounded_factor(op, a, type);
+    b = rounded_factor(op, b, type);
+  }
+};
+
 py::object conv2d(py::handle x_in, py::handle w_in, py::handle b_in, Pair stride, Sides padding, Pair dilation,
                   int64_t groups, int activation, double alpha, py::handle out) {
   constexpr const char* op = "conv2d";
   const Argument x_arg{"x", x_in}, w_arg{"weight", w_in}, b_arg{"bias", b_in};
   const ArrayType type = common_type(op, {x_arg, w_arg, b_arg});
-  const Array x = as_factor(op, x_arg, type), w = as_factor(op, w_arg, type), bias = as_array(op, b_arg, type);
+  Factors factors(op, x_arg, w_arg, type);
+  const Array &x = factors.a, &w = factors.b, bias = as_array(op, b_arg, type);
   Conv2dShape s = conv_shape(op, x.shape(), w.shape(), {stride, padding, dilation, groups});
+  factors.round(op, type, s);
   s.activation = activation_spec(op, activation, alpha);
   if (bias) check_shape(op, "bias", bias.shape(), {s.f});
   const Output y(op, type, {s.n, s.oh, s.ow, s.f}, out, {x_arg, w_arg, b_arg});
@@ -77,8 +96,10 @@ py::object conv2d_input_grad(py::handle dy_in, py::handle w_in, const Shape& x_s
   constexpr const char* op = "conv2d_input_grad";
   const Argument dy_arg{"dy", dy_in}, w_arg{"weight", w_in};
   const ArrayType type = common_type(op, {dy_arg, w_arg});
-  const Array dy = as_factor(op, dy_arg, type), w = as_factor(op, w_arg, type);
-  const Conv2dShape s = conv_shape(op, x_shape, w.shape(), {stride, padding, dilation, groups});
+  Factors factors(op, dy_arg, w_arg, type);
+  const Array &dy = factors.a, &w = factors.b;
+  Conv2dShape s = conv_shape(op, x_shape, w.shape(), {stride, padding, dilation, groups});
+  factors.round(op, type, s);
   check_shape(op, "dy", dy.shape(), {s.n, s.oh, s.ow, s.f});
   const Array dx = make_array(op, type, x_shape);
   with_backend(type, [&](const auto& backend) {
@@ -93,8 +114,10 @@ py::object conv2d_weight_grad(py::handle x_in, py::handle dy_in, const Shape& w_
   constexpr const char* op = "conv2d_weight_grad";
   const Argument x_arg{"x", x_in}, dy_arg{"dy", dy_in};
   const ArrayType type = common_type(op, {x_arg, dy_arg});
-  const Array x = as_factor(op, x_arg, type), dy = as_factor(op, dy_arg, type);
-  const Conv2dShape s = conv_shape(op, x.shape(), w_shape, {stride, padding, dilation, groups});
+  Factors factors(op, x_arg, dy_arg, type);
+  const Array &x = factors.a, &dy = factors.b;
+  Conv2dShape s = conv_shape(op, x.shape(), w_shape, {stride, padding, dilation, groups});
+  factors.round(op, type, s);
   check_shape(op, "dy", dy.shape(), {s.n, s.oh, s.ow, s.f});
   const Array dw = make_array(op, type, w_shape);
   with_backend(type, [&](const auto& backend) {

@@ -1,10 +1,11 @@
 // Convolution forward: tiles of output pixels, each gathered into patches and multiplied with the packed weights; or
 // Winograd's way where it takes fewer products.
 #include <algorithm>
+#include <deque>
 
 #include "backend.h"
 #include "cpu/conv_depthwise.h"
-#include "cpu/gemm.h"
+#include "cpu/packed_matrix.h"
 #include "cpu/patches.h"
 #include "cpu/winograd.h"
 #include "runtime/memory.h"
@@ -20,10 +21,9 @@ bool is_pointwise(const Conv2dShape& s) {
 
 // Output pixels [begin, end) of all images, counted through.
 template <class T>
-void forward_tile(const Conv2dShape& s, const PatchPlan& plan, int64_t group, const T* x, const T* panels,
+void forward_tile(const Conv2dShape& s, const PatchPlan& plan, int64_t group, const T* x, const PackedMatrix<T>& w,
                   const T* bias, int64_t begin, int64_t end, T* y) {
   const int64_t count = end - begin, depth = plan.depth(), filters = s.f / s.groups;
-  const int columns = isa::gemm_micro<T>().columns;
   const bool side_by_side = pixels_side_by_side(plan);
   const int64_t pixel_stride = side_by_side ? 1 : depth, depth_stride = side_by_side ? count : 1;
   const Scratch<T> patches(count * depth);
@@ -32,8 +32,7 @@ void forward_tile(const Conv2dShape& s, const PatchPlan& plan, int64_t group, co
   const isa::TileEnd<T> finish = {.bias = bias != nullptr ? bias + group * filters : nullptr,
                                   .add = false,
                                   .relu = s.activation.kind == Activation::relu};
-  gemm_block<T>(count, filters, depth, {patches, pixel_stride, depth_stride}, {panels, depth * columns, columns}, out,
-                s.f, finish);
+  w.multiply(count, {patches, pixel_stride, depth_stride}, out, s.f, finish);
   if (!finish.relu) apply_activation(s.activation, count, filters, out, s.f);
 }
 
@@ -41,18 +40,15 @@ template <class T>
 void conv2d_by_patches(const Conv2dShape& s, const T* x, const T* w, const T* bias, T* y) {
   const int64_t pixels = s.n * s.oh * s.ow;
   const int64_t filters = s.f / s.groups, depth = s.kh * s.kw * (s.c / s.groups);
-  const int columns = isa::gemm_micro<T>().columns;
-  const int64_t panels = (filters + columns - 1) / columns;
-  const Scratch<T> packed(s.groups * panels * depth * columns);
-  parallel_for(s.groups, [&](int64_t group) {
-    pack_panels<T>(depth, filters, {w + group * filters, s.f, 1}, 0, panels, packed + group * panels * depth * columns,
-                   depth * columns);
-  });
+  std::deque<PackedMatrix<T>> packed;  // a group's each
+  for (int64_t group = 0; group < s.groups; ++group) {
+    packed.emplace_back(depth, filters, MatrixView<T>{w + group * filters, s.f, 1}, s.in_bfloat16);
+  }
   const int64_t tile = tile_pixels(output_patches(s, 0));
   const int64_t tiles = (pixels + tile - 1) / tile;
   parallel_for(tiles * s.groups, [&](int64_t job) {
     const int64_t group = job % s.groups, begin = job / s.groups * tile;
-    forward_tile<T>(s, output_patches(s, group), group, x, packed + group * panels * depth * columns, bias, begin,
+    forward_tile<T>(s, output_patches(s, group), group, x, packed[static_cast<std::size_t>(group)], bias, begin,
                     std::min(pixels, begin + tile), y);
   });
 }
@@ -68,14 +64,14 @@ Status conv2d(const Conv2dShape& s, const T* x, const T* w, const T* bias, T* y)
     return kOk;
   }
   if (is_pointwise(s)) {
-    gemm<T>(pixels, s.f, s.c, {x, s.c, 1}, {w, s.f, 1}, bias, s.activation, y);
+    gemm<T>(pixels, s.f, s.c, {x, s.c, 1}, {w, s.f, 1}, bias, s.activation, y, s.in_bfloat16);
     return kOk;
   }
   if (s.c == 0) {  // no channels: a product over nothing
     gemm<T>(pixels, s.f, 0, {x, 0, 0}, {w, s.f, 1}, bias, s.activation, y);
     return kOk;
   }
-  if (!suits_winograd(s)) {
+  if (!suits_winograd(s) || s.in_bfloat16) {
     conv2d_by_patches(s, x, w, bias, y);
     return kOk;
   }

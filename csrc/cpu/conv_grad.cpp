@@ -7,7 +7,8 @@
 
 #include "backend.h"
 #include "cpu/conv_depthwise.h"
-#include "cpu/gemm.h"
+#include "cpu/isa/elementwise.h"
+#include "cpu/packed_matrix.h"
 #include "cpu/patches.h"
 #include "cpu/winograd.h"
 #include "runtime/memory.h"
@@ -17,21 +18,18 @@ namespace hotloop::cpu {
 namespace {
 
 constexpr int64_t kMaxParts = 16;
+constexpr int64_t kUnitPixels = 128;  // of a tile, in bfloat16
 
-// The weights of a phase's taps as panels over (tap, filter) x channel.
+// The weights of a phase's taps as rows (tap, filter) of channels.
 template <class T>
-void pack_taps(const Conv2dShape& s, int64_t group, const std::vector<int64_t>& rows, const std::vector<int64_t>& cols,
-               const T* w, T* panels) {
-  const auto& micro = isa::gemm_micro<T>();
+void turn_taps(const Conv2dShape& s, int64_t group, const std::vector<int64_t>& rows, const std::vector<int64_t>& cols,
+               const T* w, T* turned) {
   const int64_t channels = s.c / s.groups, filters = s.f / s.groups;
-  const int64_t depth = static_cast<int64_t>(rows.size() * cols.size()) * filters;
-  const int64_t count = (channels + micro.columns - 1) / micro.columns;
-  int64_t done = 0;
   for (const int64_t r : rows) {
     for (const int64_t q : cols) {
       const T* tap = w + (r * s.kw + q) * channels * s.f + group * filters;
-      pack_panels<T>(filters, channels, {tap, 1, s.f}, 0, count, panels + done * micro.columns, depth * micro.columns);
-      done += filters;
+      isa::elementwise_micro<T>().transpose(filters, channels, tap, s.f, turned, channels);
+      turned += filters * channels;
     }
   }
 }
@@ -40,7 +38,6 @@ void pack_taps(const Conv2dShape& s, int64_t group, const std::vector<int64_t>& 
 template <class T>
 void input_grad_phase(const Conv2dShape& s, int64_t group, int64_t phase_row, int64_t phase_col, const T* dy,
                       const T* w, T* dx) {
-  const int columns = isa::gemm_micro<T>().columns;
   const int64_t channels = s.c / s.groups;
   const int64_t rows = (s.h - phase_row + s.stride_h - 1) / s.stride_h;
   const int64_t cols = (s.w - phase_col + s.stride_w - 1) / s.stride_w;
@@ -48,8 +45,9 @@ void input_grad_phase(const Conv2dShape& s, int64_t group, int64_t phase_row, in
   std::vector<int64_t> tap_rows, tap_cols;
   const PatchPlan plan = input_patches(s, group, phase_row, phase_col, tap_rows, tap_cols);
   const int64_t depth = plan.depth();
-  const Scratch<T> packed(packed_size<T>(depth, channels));
-  pack_taps(s, group, tap_rows, tap_cols, w, packed.get());
+  const Scratch<T> turned(depth * channels);
+  turn_taps(s, group, tap_rows, tap_cols, w, turned.get());
+  const PackedMatrix<T> packed(depth, channels, {turned, channels, 1}, s.in_bfloat16 && depth > 0);
   const int64_t block = std::max<int64_t>(1, tile_pixels(plan) / cols);  // rows of pixels a job
   const int64_t blocks = (rows + block - 1) / block;
   const bool side_by_side = pixels_side_by_side(plan);
@@ -65,8 +63,7 @@ void input_grad_phase(const Conv2dShape& s, int64_t group, int64_t phase_row, in
         continue;
       }
       gather_patches(plan, dy + image * s.oh * s.ow * s.f, i, 0, cols, patches.get(), pixel_stride, depth_stride);
-      gemm_block<T>(cols, channels, depth, {patches, pixel_stride, depth_stride}, {packed, depth * columns, columns},
-                    out, s.stride_w * s.c, {});
+      packed.multiply(cols, {patches, pixel_stride, depth_stride}, out, s.stride_w * s.c, {});
     }
   });
 }
@@ -94,20 +91,20 @@ void weight_grad_tile(const Conv2dShape& s, const PatchPlan& plan, int64_t group
   gather_pixels(plan, s.oh, s.ow, x, begin, end, patches.get(), pixel_stride, depth_stride);
   const MatrixView<T> right = {dy + begin * s.f + group * filters, s.f, 1};
   const MatrixView<T> left = {patches, depth_stride, pixel_stride};
-  if (filters % columns == 0) {
+  if (filters % columns == 0 && !s.in_bfloat16) {
     gemm_block<T>(depth, filters, count, left, {right.data, columns, s.f}, sum, filters, {.add = add});
-    return;
+  } else {
+    PackedMatrix<T>(count, filters, right, s.in_bfloat16).multiply(depth, left, sum, filters, {.add = add});
   }
-  const Scratch<T> packed(packed_size<T>(count, filters));
-  pack_panels<T>(count, filters, right, 0, (filters + columns - 1) / columns, packed, count * columns);
-  gemm_block<T>(depth, filters, count, left, {packed, count * columns, columns}, sum, filters, {.add = add});
 }
 
 template <class T>
 void weight_grad_by_patches(const Conv2dShape& s, const T* x, const T* dy, T* dw) {
   const int64_t pixels = s.n * s.oh * s.ow, filters = s.f / s.groups, depth = s.kh * s.kw * (s.c / s.groups);
   const int64_t size = s.groups * depth * filters;
-  const int64_t tile = tile_pixels(output_patches(s, 0));
+  // The unit takes pixels 32 at a time, and both operands are packed for it.
+  const int64_t few = tile_pixels(output_patches(s, 0)),
+                tile = s.in_bfloat16 ? round_up(std::max(few, kUnitPixels), 32) : few;
   const int64_t tiles = (pixels + tile - 1) / tile;
   const int64_t per_part = (tiles + kMaxParts - 1) / kMaxParts, parts = (tiles + per_part - 1) / per_part;
   const Scratch<T> sums(parts * size);
@@ -144,7 +141,7 @@ Status conv2d_input_grad(const Conv2dShape& s, const T* dy, const T* w, T* dx) {
     depthwise_input_grad(s, dy, w, dx);
     return kOk;
   }
-  if (!suits_winograd(s)) {
+  if (!suits_winograd(s) || s.in_bfloat16) {
     input_grad_by_patches(s, dy, w, dx);
     return kOk;
   }
@@ -171,7 +168,7 @@ Status conv2d_weight_grad(const Conv2dShape& s, const T* x, const T* dy, T* dw) 
     return kOk;
   }
   const Correlation forward = {s.n, s.h, s.w, s.c, s.oh, s.ow, s.f, s.pad_top, s.pad_left};
-  const bool done = suits_winograd_weight_grad(s) && winograd_weight_grad(forward, x, dy, dw);
+  const bool done = !s.in_bfloat16 && suits_winograd_weight_grad(s) && winograd_weight_grad(forward, x, dy, dw);
   if (!done) weight_grad_by_patches(s, x, dy, dw);
   return kOk;
 }

@@ -3,8 +3,10 @@
 #include "cpu/gemm.h"
 
 #include <algorithm>
+#include <type_traits>
 
 #include "cpu/ceil_div.h"
+#include "cpu/gemm_bfloat16.h"
 #include "cpu/isa/activation.h"
 #include "cpu/isa/elementwise.h"
 #include "cpu/isa/gemv.h"
@@ -218,11 +220,14 @@ void add_parts(int64_t count, int64_t size, const T* parts, T* sum) {
 
 template <class T>
 void gemm(int64_t m, int64_t n, int64_t k, MatrixView<T> a, MatrixView<T> b, const T* bias, ActivationSpec activation,
-          T* c) {
+          T* c, bool in_bfloat16) {
   if (m == 0 || n == 0) return;
   if (k == 0) {
     std::fill(c, c + m * n, T{});
     return finish_rows(m, n, bias, activation, c);
+  }
+  if constexpr (std::is_same_v<T, float>) {
+    if (in_bfloat16) return gemm_bfloat16(m, n, k, a, b, bias, activation, c);
   }
   if (n == 1 && (a.col == 1 || a.row == 1)) {
     gemv<T>(m, k, a, ContiguousVector<T>(k, b.data, b.row).data, true, c);
@@ -296,7 +301,7 @@ void gemm(int64_t m, int64_t n, int64_t k, MatrixView<T> a, MatrixView<T> b, con
                               const isa::TileEnd<T>&);                                             \
   template void apply_activation<T>(ActivationSpec, int64_t, int64_t, T*, int64_t);                \
   template void add_parts<T>(int64_t, int64_t, const T*, T*);                                      \
-  template void gemm<T>(int64_t, int64_t, int64_t, MatrixView<T>, MatrixView<T>, const T*, ActivationSpec, T*);
+  template void gemm<T>(int64_t, int64_t, int64_t, MatrixView<T>, MatrixView<T>, const T*, ActivationSpec, T*, bool);
 HL_INSTANTIATE(float)
 HL_INSTANTIATE(double)
 

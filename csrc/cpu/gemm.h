@@ -42,9 +42,10 @@ void apply_activation(ActivationSpec activation, int64_t m, int64_t n, T* c, int
 template <class T>
 void add_parts(int64_t count, int64_t size, const T* parts, T* sum);
 
-/// c (m, n) = act(a (m, k) @ b (k, n) + bias (n) or null), on all threads; c is contiguous.
+/// c (m, n) = act(a (m, k) @ b (k, n) + bias (n) or null), on all threads; c is contiguous. in_bfloat16 asks for the
+/// CPU's unit for such products, which is there.
 template <class T>
 void gemm(int64_t m, int64_t n, int64_t k, MatrixView<T> a, MatrixView<T> b, const T* bias, ActivationSpec activation,
-          T* c);
+          T* c, bool in_bfloat16 = false);
 
 }  // namespace hotloop::cpu

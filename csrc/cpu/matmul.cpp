@@ -1,8 +1,6 @@
 // matmul: one gemm a matrix of the batch; small matrices of a large batch are the jobs themselves.
-#include <type_traits>
-
 #include "backend.h"
-#include "cpu/gemm_bfloat16.h"
+#include "cpu/gemm.h"
 #include "runtime/threads.h"
 
 namespace hotloop::cpu {
@@ -27,14 +25,8 @@ Status matmul(const MatmulShape& s, const T* a, const T* b, const T* bias, T* c)
       left += at * s.a_batch[axis];
       right += at * s.b_batch[axis];
     }
-    const MatrixView<T> rows = {left, s.a_row, s.a_col}, columns = {right, s.b_row, s.b_col};
-    T* result = c + index * s.m * s.n;
-    if constexpr (std::is_same_v<T, float>) {
-      if (s.in_bfloat16 && s.m * s.n * s.k != 0) {
-        return gemm_bfloat16(s.m, s.n, s.k, rows, columns, bias, s.activation, result);
-      }
-    }
-    gemm<T>(s.m, s.n, s.k, rows, columns, bias, s.activation, result);
+    gemm<T>(s.m, s.n, s.k, {left, s.a_row, s.a_col}, {right, s.b_row, s.b_col}, bias, s.activation,
+            c + index * s.m * s.n, s.in_bfloat16);
   };
   const int64_t products = s.m * s.n * s.k;
   if (count > 1 && products < kSmallProducts) {

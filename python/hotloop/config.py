@@ -29,8 +29,8 @@ class set_precision:
     """Sets what matrix products and convolutions are computed in; storage and sums stay float32.
 
     "bfloat16" rounds their operands to 8 significant bits: on CUDA tensor cores multiply them, on a CPU with AMX or
-    AVX512-BF16 its unit does for matrix products. What has no such unit is multiplied in float32, so that the numbers
-    are the same to rounding and nothing is won. float64 stays as it is.
+    AVX512-BF16 its unit does. Where there is none, or a convolution is faster without, they are multiplied in float32:
+    the numbers are the same to rounding. float64 stays as it is.
 
     Args:
         name: "float32", the default, "bfloat16", or on CUDA "tf32", which rounds to 11 bits, or "tf32x3", three such

@@ -58,6 +58,6 @@ void tile(int64_t k, const Bfloat16* a, int64_t a_row, const Bfloat16* panel, fl
 
 }  // namespace
 
-const Bfloat16Unit kAmx = {"AMX", kRows, tile};
+const Bfloat16Unit kAmx = {"AMX", true, kRows, tile};
 
 }  // namespace hotloop::unit

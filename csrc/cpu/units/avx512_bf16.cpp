@@ -40,6 +40,6 @@ void tile(int64_t k, const Bfloat16* a, int64_t a_row, const Bfloat16* panel, fl
 
 }  // namespace
 
-const Bfloat16Unit kAvx512Bf16 = {"AVX512-BF16", kRows, tile};
+const Bfloat16Unit kAvx512Bf16 = {"AVX512-BF16", false, kRows, tile};
 
 }  // namespace hotloop::unit

@@ -16,7 +16,8 @@ inline constexpr int kMostRows = 32;     // of a tile
 
 struct Bfloat16Unit {
   const char* name;
-  int rows;  // of a tile
+  bool beats_winograd;  // by the products that it makes at a time, against those that Winograd's way saves
+  int rows;             // of a tile
   /// c (rows, kColumns) = a (rows, k) @ panel, or += where `add`. Rows are a_row and c_row apart; element (p, j) of the
   /// panel is panel[(p / 2 * kColumns + j) * 2 + p % 2]; k is a multiple of kDepth.
   void (*tile)(int64_t k, const Bfloat16* a, int64_t a_row, const Bfloat16* panel, float* c, int64_t c_row, bool add);
