@@ -20,9 +20,8 @@ class PackedMatrix {
       if (in_bfloat16) halves_.emplace(k, n, b);
     }
     if (in_bfloat16) return;
-    parallel_ranges(ceil_div(n, columns()), ceil_div(kPack, k * columns() + 1), [&](int64_t begin, int64_t end) {
-      pack_panels<T>(k, n, b, begin, end, panels_, k * columns());
-    });
+    parallel_ranges(ceil_div(n, columns()), ceil_div(kPack, k * columns() + 1),
+                    [&](int64_t begin, int64_t end) { pack_panels<T>(k, n, b, begin, end, panels_, k * columns()); });
   }
 
   /// c (m, n) = a (m, k) @ b, on the calling thread, finished by `end`; rows of c are c_row apart.
