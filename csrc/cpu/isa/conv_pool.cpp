@@ -10,9 +10,22 @@ namespace {
 inline constexpr int kPixels = 4;  // summed up at a time
 // Windows of at most kPixels pixels that are summed up at a time, so that the sums hide each other's latency.
 inline constexpr int kWindows = HL_VECTOR_REGISTERS >= 32 ? 2 : 1;
+#if __has_builtin(__builtin_shuffle)
 // Whether a vector of places picks from a table in one instruction.
 template <class T>
 inline constexpr bool kPicks = kVectorBytes == 64 || (kVectorBytes == 32 && sizeof(T) == 4);
+template <class T>
+HL_INLINE Vec<T> pick(Vec<T> table, Mask<T> place) {
+  return __builtin_shuffle(table, place);
+}
+#else  // Clang shuffles by constants alone
+template <class T>
+inline constexpr bool kPicks = false;
+template <class T>
+HL_INLINE Vec<T> pick(Vec<T> table, Mask<T>) {
+  return table;
+}
+#endif
 inline constexpr int kBlockTaps = HL_VECTOR_REGISTERS >= 32 ? 12 : 6;  // whose weight gradients are summed up at a time
 
 // sum[r] = products of the patches that begin at row[r] with the panel.
@@ -141,7 +154,7 @@ void add_taps(const WindowRow<T>& windows, const int64_t* tap, const T* dy, cons
 #pragma GCC unroll 4
         for (int p = 0; p < 4 && p < lanes; ++p) table[p] = x[last[p]];
 #pragma GCC unroll 2
-        for (int v = 0; v < kVectors; ++v) total[t][v] += gradient[v] * __builtin_shuffle(table, place[v]);
+        for (int v = 0; v < kVectors; ++v) total[t][v] += gradient[v] * pick<T>(table, place[v]);
       }
       continue;
     }

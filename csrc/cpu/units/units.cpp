@@ -1,7 +1,10 @@
 #include "cpu/units/units.h"
 
-#include <sys/syscall.h>
-#include <unistd.h>
+#ifdef HL_UNITS
+#  include <cpuid.h>
+#  include <sys/syscall.h>
+#  include <unistd.h>
+#endif
 
 #include "runtime/cpu_features.h"
 
@@ -15,10 +18,13 @@ bool may_use_tiles() {
   return syscall(SYS_arch_prctl, kRequest, kTileData) == 0;
 }
 
+// Of a CPU that has AVX-512. Bits as Intel's manual numbers them, since not all compilers have names for them.
 const Bfloat16Unit* best_unit() {
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("amx-tile") && __builtin_cpu_supports("amx-bf16") && may_use_tiles()) return &kAmx;
-  return __builtin_cpu_supports("avx512bf16") ? &kAvx512Bf16 : nullptr;
+  constexpr unsigned kTile = 1U << 24, kTileBf16 = 1U << 22, kBf16 = 1U << 5;
+  unsigned a = 0, b = 0, c = 0, d = 0;
+  if (__get_cpuid_count(7, 0, &a, &b, &c, &d) == 0) return nullptr;
+  if ((d & kTile) != 0 && (d & kTileBf16) != 0 && may_use_tiles()) return &kAmx;
+  return __get_cpuid_count(7, 1, &a, &b, &c, &d) != 0 && (a & kBf16) != 0 ? &kAvx512Bf16 : nullptr;
 }
 #else
 const Bfloat16Unit* best_unit() { return nullptr; }
@@ -27,8 +33,9 @@ const Bfloat16Unit* best_unit() { return nullptr; }
 }  // namespace
 
 const Bfloat16Unit* bfloat16_unit() {
+  if (current_tier() != Tier::avx512) return nullptr;
   static const Bfloat16Unit* const best = best_unit();
-  return current_tier() == Tier::avx512 ? best : nullptr;
+  return best;
 }
 
 }  // namespace hotloop::unit
