@@ -1,7 +1,7 @@
 #include "cpu/bfloat16.h"
 
 #include "cpu/isa/bfloat16.h"
-#include "cpu/units/units.h"
+#include "cpu/isa/units/units.h"
 #include "cpu/winograd.h"
 #include "runtime/threads.h"
 

@@ -3,7 +3,6 @@
 // non-zeros can be added up one by one (conv_pool_sparse.h). With few channels the runs are too short for that: the
 // weight gradient then picks each window's pixels in registers, and the input gradient goes through the plain kernels.
 #include <algorithm>
-#include <vector>
 
 #include "backend.h"
 #include "cpu/conv_pool_sparse.h"

@@ -6,7 +6,7 @@
 #include "cpu/ceil_div.h"
 #include "cpu/isa/bfloat16.h"
 #include "cpu/isa/elementwise.h"
-#include "cpu/units/units.h"
+#include "cpu/isa/units/units.h"
 #include "runtime/memory.h"
 #include "runtime/threads.h"
 
@@ -31,21 +31,22 @@ struct Blocks {
   int64_t depth, count;
 };
 
+// A (rows, cols) matrix whose neighbours in a row lie side by side: as it is, or turned round in `copy`.
+MatrixView<float> with_plain_rows(int64_t rows, int64_t cols, MatrixView<float> a, float* copy) {
+  if (a.col == 1) return a;
+  isa::elementwise_micro<float>().transpose(rows, cols, a.data, a.col, copy, cols);
+  return {copy, cols, 1};
+}
+
 // Rows [0, m) of a as one block of rows, zeros below and behind.
 void pack_row_block(const Blocks& blocks, int64_t m, int64_t k, MatrixView<float> a, int64_t rows, Bfloat16* to) {
   const Scratch<float> turned(a.col == 1 ? 0 : m * std::min(k, kBlockK));
   for (int64_t block = 0; block < blocks.count; ++block) {
     const int64_t p = blocks.begin(block), depth = std::min(blocks.size(block), k - p), row = blocks.row(block);
-    const float* from = a.data + p * a.col;
-    int64_t stride = a.row;
-    if (a.col != 1) {
-      isa::elementwise_micro<float>().transpose(m, depth, from, a.col, turned, depth);
-      from = turned;
-      stride = depth;
-    }
+    const MatrixView<float> plain = with_plain_rows(m, depth, {a.data + p * a.col, a.row, a.col}, turned);
     for (int64_t i = 0; i < rows; ++i, to += row) {
       const int64_t there = i < m ? depth : 0;
-      if (i < m) isa::bfloat16_micro<float>().round_to_halves(there, from + i * stride, to);
+      if (i < m) isa::bfloat16_micro<float>().round_to_halves(there, plain.data + i * plain.row, to);
       std::fill(to + there, to + row, Bfloat16{0});
     }
   }
@@ -57,14 +58,8 @@ void pack_panel(const Blocks& blocks, int64_t n, int64_t k, MatrixView<float> b,
   if (n < kColumns || k < blocks.depth) std::fill_n(to, blocks.depth * kColumns, Bfloat16{0});
   for (int64_t p = 0; p < k; p += kBlockK) {
     const int64_t depth = std::min(kBlockK, k - p);
-    const float* from = b.data + p * b.row;
-    int64_t stride = b.row;
-    if (b.col != 1) {
-      isa::elementwise_micro<float>().transpose(depth, n, from, b.col, turned, n);
-      from = turned;
-      stride = n;
-    }
-    isa::bfloat16_micro<float>().round_to_pairs(depth, n, from, stride, to + p * kColumns, kColumns);
+    const MatrixView<float> plain = with_plain_rows(depth, n, {b.data + p * b.row, b.row, b.col}, turned);
+    isa::bfloat16_micro<float>().round_to_pairs(depth, n, plain.data, plain.row, to + p * kColumns, kColumns);
   }
 }
 

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "cpu/gemm.h"
-#include "cpu/units/units.h"
+#include "cpu/isa/units/units.h"
 #include "runtime/memory.h"
 
 namespace hotloop::cpu {

@@ -1,12 +1,13 @@
-// csrc/cpu/units/amx.cpp on emulated instructions, against sums made one by one: small integers, so that all are exact.
-// g++ -std=c++20 -DHL_AMX_EMULATED -Icsrc -Itests/native tests/native/amx.cpp csrc/cpu/units/amx.cpp && ./a.out
+// csrc/cpu/isa/units/amx.cpp on emulated instructions, against sums made one by one: small integers, so that all are
+// exact. g++ -std=c++20 -DHL_AMX_EMULATED -Icsrc -Itests/native tests/native/amx.cpp csrc/cpu/isa/units/amx.cpp &&
+// ./a.out
 #include <bit>
 #include <cstdio>
 #include <cstdlib>
 #include <vector>
 
 #include "amx_emulated.h"
-#include "cpu/units/units.h"
+#include "cpu/isa/units/units.h"
 
 namespace {
 

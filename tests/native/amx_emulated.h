@@ -1,4 +1,4 @@
-// AMX's instructions in C++, as Intel's manual describes them: lets any machine run csrc/cpu/units/amx.cpp.
+// AMX's instructions in C++, as Intel's manual describes them: lets any machine run csrc/cpu/isa/units/amx.cpp.
 #pragma once
 
 #include <bit>

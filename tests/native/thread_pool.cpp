@@ -24,10 +24,13 @@ void require(bool ok, const char* what) {
 }
 
 void every_chunk_runs_once() {
-  for (int64_t chunks : {0, 1, 2, 3, 17, 1000}) {
-    std::vector<int> seen(static_cast<std::size_t>(chunks), 0);
-    hotloop::parallel_for(chunks, [&](int64_t i) { ++seen[static_cast<std::size_t>(i)]; });
-    for (const int count : seen) require(count == 1, "every chunk runs exactly once");
+  for (const auto helpers : {hotloop::Helpers::all, hotloop::Helpers::awake}) {
+    for (int64_t chunks : {0, 1, 2, 3, 17, 1000}) {
+      std::vector<int> seen(static_cast<std::size_t>(chunks), 0);
+      const auto see = [&](int64_t i) { ++seen[static_cast<std::size_t>(i)]; };
+      hotloop::parallel_for(chunks, see, helpers);
+      for (const int count : seen) require(count == 1, "every chunk runs exactly once");
+    }
   }
 }
 

@@ -1,7 +1,7 @@
 // AVX512-BF16: a product of pairs in every lane, 14 x 2 registers of sums as in cpu/isa/gemm.cpp.
 #include <immintrin.h>
 
-#include "cpu/units/units.h"
+#include "cpu/isa/units/units.h"
 
 namespace hotloop::unit {
 namespace {

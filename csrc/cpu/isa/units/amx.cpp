@@ -5,7 +5,7 @@
 #  include <immintrin.h>
 #endif
 
-#include "cpu/units/units.h"
+#include "cpu/isa/units/units.h"
 
 namespace hotloop::unit {
 namespace {

@@ -1,4 +1,4 @@
-#include "cpu/units/units.h"
+#include "cpu/isa/units/units.h"
 
 #ifdef HL_UNITS
 #  include <cpuid.h>
